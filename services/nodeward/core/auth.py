@@ -1,0 +1,148 @@
+"""Who is asking, and how far that reaches.
+
+A credential lives at the config server, as a hash. Every other server keeps a copy of the list (`CredentialCopy`), refreshed
+by a conditional GET, kept on disk (0600) so that it still knows its callers while the config server is away.
+"""
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from pydantic import BaseModel
+
+from nodeward.core import clock, tokens
+from nodeward.core.client import Client
+from nodeward.core.errors import NodewardError, NotAllowed, NotAuthenticated
+from nodeward.core.files import write_secret
+
+log = logging.getLogger(__name__)
+
+VIEWER, OPERATOR, ADMIN = "viewer", "operator", "admin"
+SERVICE = "service"  # a server of the appliance: logserver, monitor, web
+NODE = "node"  # a node server or tailflog: it may speak for its own node alone
+_RANK = {VIEWER: 1, OPERATOR: 2, ADMIN: 3, SERVICE: 4}
+
+PEOPLE = (VIEWER, OPERATOR, ADMIN)
+EVERYONE = (VIEWER, NODE)
+
+
+class Credential(BaseModel):
+    """What the config server knows of a token. Times are microseconds since 1970; `node` is set for role node alone."""
+
+    id: str
+    name: str
+    role: str
+    hash: str
+    node: str | None = None
+    created: int = 0
+    expires: int | None = None
+    revoked: int | None = None
+
+
+@dataclass(frozen=True)
+class Principal:
+    """The one who is asking, for one request: `via` names the server that asks on a person's behalf."""
+
+    name: str
+    role: str
+    node: str | None = None
+    via: str | None = None
+
+    def reaches(self, needed: tuple[str, ...]) -> bool:
+        """Say whether this principal has one of the roles in `needed`, or a higher one (viewer < operator < admin < service)."""
+        return any(
+            self.role == role or (role in _RANK and self.role in _RANK and _RANK[self.role] >= _RANK[role])
+            for role in needed
+        )
+
+    def must_speak_for(self, node: str) -> None:
+        """Raise NotAllowed if this is a node's credential and `node` is another one."""
+        if self.role == NODE and self.node != node:
+            raise NotAllowed(f"The credential of node '{self.node}' cannot speak for node '{node}'.")
+
+
+class CredentialSource(Protocol):
+    """Where a server finds the credential with an id."""
+
+    def find(self, identifier: str) -> Credential | None:
+        """Return the credential, or None if there is none of that id."""
+
+
+def authenticate(header: str | None, on_behalf: str | None, source: CredentialSource, at: int) -> Principal:
+    """Given the Authorization header and the Nodeward-User header, return who is asking.
+
+    Raise NotAuthenticated if there is no token, or one that is unknown, expired or revoked.
+    """
+    if not header:
+        raise NotAuthenticated("This needs a token: send it as 'Authorization: Bearer TOKEN'.")
+    scheme, _, token = header.partition(" ")
+    identifier = tokens.identifier(token.strip())
+    if scheme.lower() != "bearer" or identifier is None:
+        raise NotAuthenticated("The Authorization header is not 'Bearer nw_…'.")
+    credential = source.find(identifier)
+    if credential is None or not tokens.matches(token.strip(), credential.hash):
+        raise NotAuthenticated("That token is not known here. It may have been mistyped, or made by another appliance.")
+    if credential.revoked is not None:
+        raise NotAuthenticated(f"The token '{credential.name}' was revoked.")
+    if credential.expires is not None and credential.expires <= at:
+        raise NotAuthenticated(f"The token '{credential.name}' expired at {clock.rfc3339(credential.expires)}.")
+    return _acting_for(Principal(credential.name, credential.role, credential.node), on_behalf)
+
+
+def _acting_for(principal: Principal, on_behalf: str | None) -> Principal:
+    """A service may ask in a person's name (``Nodeward-User: NAME; role=ROLE``), and then reaches as far as the person does."""
+    if not on_behalf:
+        return principal
+    name, _, role = on_behalf.partition("; role=")
+    if principal.role != SERVICE or role not in PEOPLE:
+        raise NotAllowed(
+            "Only a server of the appliance may ask on behalf of a user, and a user is viewer, operator or admin."
+        )
+    return Principal(name, role, via=principal.name)
+
+
+class CredentialCopy:
+    """A server's copy of the config server's credentials. `find` never blocks for long; `refresh` is one unit of work."""
+
+    def __init__(self, client: Client, cache: Path, clock_: Callable[[], float] = time.monotonic) -> None:
+        self._client = client
+        self._cache = cache
+        self._clock = clock_
+        self._etag: str | None = None
+        self._lock = threading.Lock()
+        self._asked = float("-inf")
+        self._known: dict[str, Credential] = {}
+        self._load_cache()
+
+    def find(self, identifier: str) -> Credential | None:
+        """Return the credential of that id. One that is not known makes it ask the config server, at most once a second."""
+        if identifier not in self._known and self._clock() - self._asked > 1.0:
+            self.refresh()
+        return self._known.get(identifier)
+
+    def refresh(self) -> bool:
+        """Ask the config server for the list. Return whether it changed; a failure keeps the last list and is logged."""
+        with self._lock:
+            self._asked = self._clock()
+            try:
+                answer = self._client.get_if_changed("/api/v1/credentials", self._etag)
+            except NodewardError as error:
+                log.warning("The list of credentials could not be refreshed, the last one stays in force: %s", error)
+                return False
+            if answer is None:
+                return False
+            rows, self._etag = answer
+            self._known = {row["id"]: Credential(**row) for row in rows}
+            write_secret(self._cache, json.dumps(rows))
+            return True
+
+    def _load_cache(self) -> None:
+        try:
+            self._known = {row["id"]: Credential(**row) for row in json.loads(self._cache.read_text())}
+        except (OSError, ValueError, TypeError, KeyError):
+            self._known = {}  # none yet, or damaged: the first refresh brings it

@@ -1,0 +1,160 @@
+"""The HTTP client of every role: pooled, with a token, and with errors that say which server and what it answered."""
+
+import json
+import urllib.parse
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import urllib3
+
+from nodeward.core.errors import (
+    BadInput,
+    Conflict,
+    NodewardError,
+    NotAllowed,
+    NotAuthenticated,
+    NotFound,
+    Problem,
+    TooMany,
+    Unavailable,
+)
+
+_BY_STATUS: dict[int, type[NodewardError]] = {
+    400: BadInput,
+    401: NotAuthenticated,
+    403: NotAllowed,
+    404: NotFound,
+    409: Conflict,
+    413: BadInput,
+    415: BadInput,
+    422: BadInput,
+    429: TooMany,
+}
+
+
+class Client:
+    """Talks to one server. Safe to use from several threads.
+
+    Every method raises the NodewardError that fits the answer's status (its detail is the server's own sentence), or
+    Unavailable if there was no answer within the time limit.
+    """
+
+    def __init__(self, url: str, token: str | None = None, timeout: float = 10.0, on_behalf: str | None = None) -> None:
+        self.url = url.rstrip("/")
+        self._timeout = timeout
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        if on_behalf:
+            self._headers["Nodeward-User"] = on_behalf
+        self._pool = urllib3.PoolManager(maxsize=8, retries=False)
+
+    def acting_for(self, user: str, role: str) -> "Client":
+        """Return a client of the same pool that asks in a person's name (only a service's token may)."""
+        other = Client.__new__(Client)
+        other.url, other._timeout, other._pool = self.url, self._timeout, self._pool
+        other._headers = {**self._headers, "Nodeward-User": f"{user}; role={role}"}
+        return other
+
+    def get(self, path: str, query: Mapping[str, Any] | None = None, timeout: float | None = None) -> Any:
+        """GET and return the JSON answer."""
+        return _json(self.request("GET", path, query=query, timeout=timeout))
+
+    def get_if_changed(self, path: str, etag: str | None) -> tuple[Any, str | None] | None:
+        """GET unless it still has `etag`. Return (JSON answer, its ETag), or None if nothing changed."""
+        answer = self.request("GET", path, headers={"If-None-Match": etag} if etag else None)
+        return None if answer.status == 304 else (_json(answer), answer.headers.get("ETag"))
+
+    def post(
+        self, path: str, body: Any = None, query: Mapping[str, Any] | None = None, timeout: float | None = None
+    ) -> Any:
+        """POST `body` as JSON and return the JSON answer."""
+        return self._send("POST", path, body, query, timeout)
+
+    def put(self, path: str, body: Any = None, query: Mapping[str, Any] | None = None) -> Any:
+        """PUT `body` as JSON and return the JSON answer."""
+        return self._send("PUT", path, body, query, None)
+
+    def delete(self, path: str, query: Mapping[str, Any] | None = None) -> Any:
+        """DELETE and return the JSON answer."""
+        return self._send("DELETE", path, None, query, None)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: bytes | None = None,
+        query: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> urllib3.BaseHTTPResponse:
+        """Send one request and return the answer if its status is below 400."""
+        try:
+            answer = self._pool.request(
+                method,
+                self._full(path, query),
+                body=body,
+                headers={**self._headers, **(headers or {})},
+                timeout=urllib3.Timeout(connect=min(5.0, timeout or self._timeout), read=timeout or self._timeout),
+                redirect=False,
+            )
+        except urllib3.exceptions.HTTPError as error:
+            raise Unavailable(f"{self.url} did not answer {method} {path}: {_reason(error)}.") from None
+        if answer.status >= 400:
+            raise self._failure(method, path, answer)
+        return answer
+
+    def stream(self, path: str, query: Mapping[str, Any] | None = None) -> Iterator[Any]:
+        """GET an answer of one JSON value a line (application/x-ndjson) and yield each as it comes."""
+        try:
+            answer = self._pool.request(
+                "GET", self._full(path, query), headers=self._headers, timeout=60.0, preload_content=False
+            )
+            if answer.status >= 400:
+                answer.read(cache_content=True)
+                raise self._failure("GET", path, answer)
+            yield from (json.loads(line) for line in _lines(answer))
+        except urllib3.exceptions.HTTPError as error:
+            raise Unavailable(f"{self.url} broke off while answering {path}: {_reason(error)}.") from None
+
+    def _full(self, path: str, query: Mapping[str, Any] | None) -> str:
+        given = {key: value for key, value in (query or {}).items() if value is not None}
+        return self.url + path + ("?" + urllib.parse.urlencode(given, doseq=True) if given else "")
+
+    def _send(self, method: str, path: str, body: Any, query: Mapping[str, Any] | None, timeout: float | None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"Content-Type": "application/json"} if data is not None else None
+        return _json(self.request(method, path, body=data, query=query, headers=headers, timeout=timeout))
+
+    def _failure(self, method: str, path: str, answer: urllib3.BaseHTTPResponse) -> NodewardError:
+        kind = _BY_STATUS.get(answer.status, Unavailable if answer.status in (500, 502, 503, 504) else BadInput)
+        try:
+            problem = json.loads(answer.data)
+            problems = [Problem(row["path"], row["message"]) for row in problem.get("errors", [])]
+            return kind(str(problem["detail"]), problems)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return kind(
+                f"{self.url} answered {method} {path} with {answer.status} {answer.reason or ''}".rstrip() + "."
+            )
+
+
+def _json(answer: urllib3.BaseHTTPResponse) -> Any:
+    if not answer.data:
+        return None
+    try:
+        return json.loads(answer.data)
+    except ValueError:
+        raise Unavailable("The answer is not JSON; is that URL a Nodeward server's?") from None
+
+
+def _lines(answer: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
+    rest = b""
+    for piece in answer.stream(65536):
+        *whole, rest = (rest + piece).split(b"\n")
+        yield from (line for line in whole if line)
+    if rest:
+        yield rest
+
+
+def _reason(error: Exception) -> str:
+    text = str(getattr(error, "reason", None) or error)
+    return text.rsplit(": ", 1)[-1].rstrip(".") if "object at 0x" in text else text.rstrip(".")

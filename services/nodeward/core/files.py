@@ -1,0 +1,53 @@
+"""Files that are never seen half written."""
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+from nodeward.core.errors import ConfigError
+
+
+def write_atomic(path: Path, content: bytes | str, mode: int = 0o640) -> None:
+    """Write `content` to `path` so that a reader, or a crash, meets the old file or the new one and nothing between."""
+    data = content.encode() if isinstance(content, str) else content
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(file.fileno(), mode)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+    sync_directory(path.parent)
+
+
+def write_secret(path: Path, content: str) -> None:
+    """Write a secret, readable by its owner alone (0600, in a directory of mode 0700)."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    write_atomic(path, content, mode=0o600)
+
+
+def read_secret(path: Path, what: str) -> str:
+    """Return the secret in `path` without its line end. Raise ConfigError, naming `what`, if it cannot be read or is empty."""
+    try:
+        secret = path.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{what}: {path} cannot be read ({error}).") from None
+    if not secret:
+        raise ConfigError(f"{what}: {path} is empty.")
+    return secret
+
+
+def sync_directory(path: Path) -> None:
+    """Make a rename or unlink in `path` durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

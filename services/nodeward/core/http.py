@@ -1,0 +1,203 @@
+"""What the HTTP face of every role has in common: tokens, problem+json, health, metrics, the OpenAPI document.
+
+A role builds its app with `create`, mounts its routes with `needs(...)` on each, and serves it with `server.Server`.
+A route without `needs` is refused to everyone: forgetting it fails closed.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+from flask import Flask, Response, g, jsonify, request
+from flask_openapi3 import Info, OpenAPI
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from pydantic import BaseModel, ConfigDict, ValidationError
+from werkzeug.exceptions import HTTPException
+
+from nodeward.core import clock
+from nodeward.core.auth import CredentialSource, Principal, authenticate
+from nodeward.core.errors import BadInput, NodewardError, NotAllowed, Problem
+
+log = logging.getLogger(__name__)
+
+PROBLEM = "application/problem+json"
+SECURITY: list[dict[str, list[Any]]] = [{"token": []}]
+MAX_BODY = 64 * 1024 * 1024
+
+View = TypeVar("View", bound=Callable[..., Any])
+ReadyCheck = Callable[[], list[str]]
+
+
+class Query(BaseModel):
+    """The base of a route's query parameters: an unknown one is an error, not silence."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Body(BaseModel):
+    """The base of a route's JSON body: an unknown key is an error, not silence."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class ProblemBody(BaseModel):
+    """An error as RFC 9457 has it, with every fault of the input in `errors`."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    errors: list[dict[str, str]] = []
+
+
+def needs(*roles: str) -> Callable[[View], View]:
+    """Declare who may call a route: one of `roles`, or a higher one. With no role: anyone, even without a token."""
+
+    def mark(view: View) -> View:
+        view.needs = roles  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+def principal() -> Principal:
+    """Return who is asking, within a request to a route that needs a token."""
+    return cast(Principal, g.principal)
+
+
+def create(role: str, title: str, credentials: CredentialSource, ready: ReadyCheck) -> OpenAPI:
+    """Return the Flask app of `role` with everything that every role answers.
+
+    `ready` returns the sentences that say what is not ready yet: none means ready.
+    """
+    app = OpenAPI(
+        f"nodeward.{role}",
+        info=Info(title=f"Nodeward {title}", version="1"),
+        security_schemes={"token": {"type": "http", "scheme": "bearer"}},
+        responses={"4XX": ProblemBody},
+        validation_error_callback=_invalid,
+        doc_prefix="/api/v1",
+        doc_url="/openapi.json",
+        static_folder=None,
+    )
+    app.config.update(MAX_CONTENT_LENGTH=MAX_BODY)
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    _guard(app, credentials)
+    _count(app)
+    _health(app, ready)
+    app.register_error_handler(NodewardError, _nodeward_error)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _unexpected)
+    return app
+
+
+def problem(kind: NodewardError) -> Response:
+    """Return the problem+json answer for an error."""
+    body = ProblemBody(
+        type="about:blank",
+        title=kind.title,
+        status=kind.status,
+        detail=kind.detail,
+        instance=request.path,
+        errors=[{"path": fault.path, "message": fault.message} for fault in kind.problems],
+    )
+    answer = Response(body.model_dump_json(), status=kind.status, content_type=PROBLEM)
+    if kind.status == 401:
+        answer.headers["WWW-Authenticate"] = 'Bearer realm="nodeward"'
+    return answer
+
+
+def problems_of(error: ValidationError) -> list[Problem]:
+    """Return pydantic's faults as ours, e.g. path ``checks[3].interval``."""
+    return [Problem(_path(fault["loc"]), fault["msg"].removeprefix("Value error, ")) for fault in error.errors()]
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    text = ""
+    for part in location:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+def _guard(app: Flask, credentials: CredentialSource) -> None:
+    @app.before_request
+    def admit() -> None:
+        view = app.view_functions.get(request.endpoint or "")
+        if view is None:
+            return  # no such route: Flask answers 404 or 405
+        if request.endpoint in ("openapi.api_doc", "openapi.doc_url"):
+            return
+        needed = getattr(view, "needs", None)
+        if needed == ():
+            return
+        header = request.headers
+        g.principal = authenticate(header.get("Authorization"), header.get("Nodeward-User"), credentials, clock.now())
+        if needed is None or not g.principal.reaches(needed):
+            wanted = " or ".join(needed or ("nobody",))
+            raise NotAllowed(f"'{g.principal.name}' is {g.principal.role}; this needs {wanted}.")
+
+
+def _count(app: Flask) -> None:
+    registry = CollectorRegistry()
+    app.extensions["metrics"] = registry
+    seconds = Histogram("nodeward_http_seconds", "Time to answer", ["method", "route"], registry=registry)
+    answers = Counter("nodeward_http_answers", "Answers by status", ["route", "status"], registry=registry)
+
+    @app.before_request
+    def begin() -> None:
+        g.began = time.perf_counter()
+
+    @app.after_request
+    def end(answer: Response) -> Response:
+        route = request.url_rule.rule if request.url_rule else "none"
+        if "began" in g:
+            seconds.labels(request.method, route).observe(time.perf_counter() - g.began)
+        answers.labels(route, str(answer.status_code)).inc()
+        return answer
+
+
+def _health(app: OpenAPI, ready: ReadyCheck) -> None:
+    @app.get("/healthz", summary="Is the process alive?")
+    @needs()
+    def healthz() -> Response:
+        return jsonify(status="alive")
+
+    @app.get("/readyz", summary="Is it ready for work?")
+    @needs()
+    def readyz() -> tuple[Response, int]:
+        missing = ready()
+        return jsonify(status="not ready" if missing else "ready", missing=missing), 503 if missing else 200
+
+    @app.get("/metrics", summary="Figures for Prometheus", security=SECURITY)
+    @needs("viewer")
+    def metrics() -> Response:
+        return Response(generate_latest(app.extensions["metrics"]), content_type="text/plain; version=0.0.4")
+
+
+def _invalid(error: ValidationError) -> Response:
+    return problem(BadInput("The request is not valid.", problems_of(error)))
+
+
+def _nodeward_error(error: NodewardError) -> Response:
+    if error.status >= 500:
+        log.error("%s %s: %s", request.method, request.path, error)
+    return problem(error)
+
+
+def _http_error(error: HTTPException) -> Response:
+    kind = NodewardError((error.description or error.name or "").rstrip(".") + ".")
+    kind.status, kind.title = error.code or 500, error.name
+    answer = problem(kind)
+    for name, value in error.get_headers():
+        if name not in ("Content-Type", "Content-Length"):
+            answer.headers[name] = value
+    return answer
+
+
+def _unexpected(error: Exception) -> Response:
+    log.exception("%s %s failed", request.method, request.path)
+    return problem(
+        NodewardError(f"Something went wrong here ({type(error).__name__}); the server's log has the details.")
+    )

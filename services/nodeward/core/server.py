@@ -1,0 +1,47 @@
+"""Serves a Flask app in this process, on threads, until it is stopped."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from cheroot.wsgi import Server as CherootServer
+
+from nodeward.core.errors import ConfigError
+
+
+class Server:
+    """An HTTP server on threads of its own. `port` is the port it really has (useful where 0 was asked for)."""
+
+    def __init__(self, app: Callable[..., Any], bind: str, port: int, threads: int = 16) -> None:
+        self._server = CherootServer(
+            (bind, port),
+            app,
+            numthreads=threads,
+            server_name="nodeward",
+            request_queue_size=256,
+            timeout=30,
+            shutdown_timeout=3,
+        )
+        try:
+            self._server.prepare()
+        except OSError as error:
+            raise ConfigError(
+                f"Port {port} on {bind} cannot be used ({error.strerror or error}). Is something else listening there? "
+                "`ss -ltnp` shows what; another port is set by NODEWARD_<ROLE>_PORT."
+            ) from None
+        self.port: int = self._server.bind_addr[1]
+        self._thread = threading.Thread(target=self._server.serve, name="http", daemon=True)
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop to accept, let running requests finish for a moment, then close."""
+        self._server.stop()
+        self._thread.join(timeout=5)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still answers."""
+        return self._thread.is_alive()

@@ -1,0 +1,102 @@
+"""Settings: each declared once, with its type, default and sentence; read from the environment.
+
+A role's settings are a subclass of `Settings`. Names are `NODEWARD_<FIELD>` for what all share and
+`NODEWARD_<ROLE>_<FIELD>` for a role's own. `docs/how-to/settings.md` is made from the same declarations.
+"""
+
+import os
+import socket
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from nodeward.core.errors import ConfigError, Problem
+
+PORTS = {"web": 7400, "configserver": 7401, "logserver": 7402, "monitor": 7403, "nodeserver": 7404}
+
+_HOME = Path(__file__).resolve().parents[3]
+
+
+class Settings(BaseModel):
+    """What every program of Nodeward reads. A subclass sets `role` and adds its own fields."""
+
+    model_config = ConfigDict(extra="forbid", validate_default=True)
+
+    role: str = Field("program", exclude=True)
+
+    var: Path = Field(Path("var"), description="Where all state lies: data, spools, logs, secrets.")
+    home: Path = Field(
+        _HOME, description="Where config/ and images/ lie (the checkout, or /opt/nodeward in the images)."
+    )
+    node: str = Field(
+        default_factory=lambda: socket.gethostname().split(".")[0],
+        description="The name this machine has at the config server.",
+    )
+    bind: str = Field("127.0.0.1", description="The address that listeners bind.")
+    store: str = Field("sqlite:", description="sqlite: (embedded, under NODEWARD_VAR) or a mongodb:// URI.")
+    configserver_url: str = Field("", description="Where the config server is; by default port 7401 of this machine.")
+    log_level: str = Field(
+        "INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="The least level a program logs."
+    )
+
+    @property
+    def config_url(self) -> str:
+        """The config server's base URL."""
+        return self.configserver_url or f"http://127.0.0.1:{port('configserver')}"
+
+    @property
+    def secrets(self) -> Path:
+        """The directory that holds this role's own secrets, and no other role's."""
+        return self.var / "secrets" / self.role
+
+    @property
+    def token_file(self) -> Path:
+        """The file with the token that this role shows to other roles."""
+        return self.secrets / "token"
+
+    @property
+    def data(self) -> Path:
+        """The directory that this role, and no other, keeps its data in."""
+        return self.var / self.role
+
+
+SettingsType = TypeVar("SettingsType", bound=Settings)
+
+
+def port(role: str) -> int:
+    """Return the port that `role` listens on: NODEWARD_<ROLE>_PORT, else its default."""
+    text = os.environ.get(f"NODEWARD_{role.upper()}_PORT") or PORTS[role]
+    try:
+        number = int(text)
+    except ValueError:
+        number = -1
+    if not 0 <= number <= 65535:
+        raise ConfigError(f"NODEWARD_{role.upper()}_PORT is {text!r}; it must be a port number, 0 to 65535.")
+    return number
+
+
+def variable(settings: type[Settings], field: str) -> str:
+    """Return the environment variable that sets `field`."""
+    if field in Settings.model_fields:
+        return f"NODEWARD_{field.upper()}"
+    return f"NODEWARD_{settings.model_fields['role'].default.upper()}_{field.upper()}"
+
+
+def load(settings: type[SettingsType], **given: Any) -> SettingsType:
+    """Return `settings` filled from the environment; `given` values win. Raise ConfigError that names every bad variable."""
+    found = {
+        field: os.environ[variable(settings, field)]
+        for field in settings.model_fields
+        if field != "role" and os.environ.get(variable(settings, field))
+    }
+    try:
+        loaded = settings(**{**found, **given})
+    except ValidationError as error:
+        problems = [
+            Problem(variable(settings, str(fault["loc"][0])) if fault["loc"] else "", fault["msg"])
+            for fault in error.errors()
+        ]
+        raise ConfigError(f"The settings of {settings.model_fields['role'].default} are not valid.", problems) from None
+    loaded.var = loaded.var.absolute()
+    return loaded
