@@ -1,0 +1,84 @@
+"""What all tests share: what this machine has, places to work in, a config server to stand on."""
+
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from fakes.config import FakeConfig
+
+ROOT = Path(__file__).resolve().parents[1]
+PLUGINS = Path("/usr/lib/nagios/plugins")
+
+
+def _chromium() -> str | None:
+    return None if shutil.which("chromium") or shutil.which("chromium-browser") else "no Chromium (Debian: chromium)"
+
+
+def _docker() -> str | None:
+    try:
+        subprocess.run(["docker", "compose", "version"], check=True, capture_output=True, timeout=20)
+        subprocess.run(["docker", "info"], check=True, capture_output=True, timeout=20)
+    except (OSError, subprocess.SubprocessError):
+        return "no Docker engine with Compose answers"
+    return None
+
+
+def _plugins() -> str | None:
+    if not (PLUGINS / "check_dummy").exists():
+        return "no monitoring plugins (Debian: monitoring-plugins-basic)"
+    if not shutil.which("logrotate", path=f"{os.environ['PATH']}:/usr/sbin"):
+        return "no logrotate (Debian: logrotate)"
+    return None
+
+
+NEEDS: dict[str, Callable[[], str | None]] = {"browser": _chromium, "docker": _docker, "plugins": _plugins}
+REQUIRED = set(filter(None, os.environ.get("NODEWARD_REQUIRE", "").split(",")))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip, with the reason, what this machine cannot run; where NODEWARD_REQUIRE names it, fail instead."""
+    lacking = {name: reason for name, check in NEEDS.items() if (reason := check())}
+    for item in items:
+        for name, reason in lacking.items():
+            if item.get_closest_marker(name) and name not in REQUIRED:
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Fail where something required is missing."""
+    for name in REQUIRED & NEEDS.keys():
+        if item.get_closest_marker(name) and (reason := NEEDS[name]()):
+            pytest.fail(f"NODEWARD_REQUIRE asks for {name}, but there is {reason}")
+
+
+@pytest.fixture
+def free_port() -> Callable[[], int]:
+    """Return a function that gives a port nobody listens on."""
+
+    def give() -> int:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            return int(probe.getsockname()[1])
+
+    return give
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Iterator[FakeConfig]:
+    """A config server that answers over real HTTP what the test puts into it, with a token for each role."""
+    with FakeConfig() as fake:
+        yield fake
+
+
+@pytest.fixture(scope="session")
+def loghub() -> Path:
+    """The directory with real systems' logs; skip where it is not beside the checkout."""
+    path = Path(os.environ.get("NODEWARD_LOGHUB", ROOT.parent / "shared" / "data" / "loghub"))
+    if not path.is_dir():
+        pytest.skip("the sample logs are not beside the checkout (set NODEWARD_LOGHUB)")
+    return path

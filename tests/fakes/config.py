@@ -1,0 +1,118 @@
+"""A config server over real HTTP whose answers a test sets: for testing one role without the others."""
+
+import hashlib
+import json
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from flask import Flask, Response, jsonify, request
+
+from nodeward.core import tokens
+from nodeward.core.server import Server
+
+
+class FakeConfig:
+    """Answers `servers`, `credentials`, `monitoring`, `nodes/{name}/bundle`, `enrol` and `login`.
+
+    `tokens["viewer"]` and so on are valid tokens; `node_token(name)` makes one of a node. What a test changes in
+    `servers`, `monitoring` or `bundles` is what the next request gets.
+    """
+
+    def __init__(self) -> None:
+        self.credentials: list[dict[str, Any]] = []
+        self.servers: dict[str, str] = {}
+        self.monitoring: dict[str, Any] = {
+            "revision": 1, "nodes": [], "services": [], "contacts": [], "periods": [], "routes": [],
+        }  # fmt: skip
+        self.bundles: dict[str, dict[str, Any]] = {}
+        self.users: dict[str, tuple[str, str]] = {}  # name: (password, role)
+        self.enrol_key = "enrolment-key"
+        self.enrolled: list[str] = []
+        self.tokens = {role: self.token(role, role) for role in ("viewer", "operator", "admin", "service")}
+        self._server = Server(self._app(), "127.0.0.1", 0, threads=4)
+
+    def token(self, name: str, role: str, node: str | None = None, **more: Any) -> str:
+        """Make a credential and return its token."""
+        token, identifier, digest = tokens.mint()
+        self.credentials.append({"id": identifier, "name": name, "role": role, "hash": digest, "node": node, **more})
+        return token
+
+    def node_token(self, node: str) -> str:
+        """Make the credential of a node and return its token."""
+        return self.token(node, "node", node)
+
+    def give_token(self, var: Path, role: str, token: str) -> None:
+        """Put a token where a role looks for it."""
+        path = var / "secrets" / role / "token"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(token)
+        path.chmod(0o600)
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://127.0.0.1:{self._server.port}"
+
+    def __enter__(self) -> Self:
+        self._server.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self._server.stop()
+
+    def _app(self) -> Flask:
+        app = Flask("fake-config")
+
+        @app.get("/api/v1/servers")
+        def servers() -> Response:
+            return _tagged({"configserver": self.url, **self.servers})
+
+        @app.get("/api/v1/credentials")
+        def credentials() -> Response:
+            return _tagged(self.credentials)
+
+        @app.get("/api/v1/monitoring")
+        def monitoring() -> Response:
+            return _tagged(self.monitoring)
+
+        @app.get("/api/v1/nodes/<name>/bundle")
+        def bundle(name: str) -> Response | tuple[Response, int]:
+            if name not in self.bundles:
+                return _problem(404, f"There is no node '{name}'.")
+            return _tagged(self.bundles[name])
+
+        @app.post("/api/v1/enrol")
+        def enrol() -> Response | tuple[Response, int]:
+            body = request.get_json()
+            if body["key"] != self.enrol_key:
+                return _problem(401, "That enrolment key is not known.")
+            self.enrolled.append(body["node"])
+            return jsonify(token=self.node_token(body["node"]))
+
+        @app.post("/api/v1/login")
+        def login() -> Response | tuple[Response, int]:
+            body = request.get_json()
+            password, role = self.users.get(body["name"], (None, None))
+            if password is None or password != body["password"]:
+                return _problem(401, "The name or the password is wrong.")
+            return jsonify(name=body["name"], role=role)
+
+        return app
+
+
+def _tagged(value: Any) -> Response:
+    body = json.dumps(value)
+    etag = hashlib.sha256(body.encode()).hexdigest()[:16]
+    answer = Response(body, content_type="application/json")
+    answer.set_etag(etag)
+    answer.make_conditional(request)
+    return answer
+
+
+def _problem(status: int, detail: str) -> tuple[Response, int]:
+    answer = jsonify(type="about:blank", title="", status=status, detail=detail, instance=request.path, errors=[])
+    answer.content_type = "application/problem+json"
+    return answer, status
