@@ -1,6 +1,7 @@
 """The HTTP client of every role: pooled, with a token, and with errors that say which server and what it answered."""
 
 import json
+import re
 import urllib.parse
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -156,5 +157,6 @@ def _lines(answer: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
 
 
 def _reason(error: Exception) -> str:
-    text = str(getattr(error, "reason", None) or error)
-    return text.rsplit(": ", 1)[-1].rstrip(".") if "object at 0x" in text else text.rstrip(".")
+    cause = getattr(error, "reason", None) or error
+    text = str(cause).rsplit("Failed to establish a new connection: ", 1)[-1].rstrip(".")
+    return re.sub(r"^(HTTPS?Connection(Pool)?\([^)]*\): )|\[Errno -?\d+\] ", "", text)

@@ -1,5 +1,6 @@
 """Serves a Flask app in this process, on threads, until it is stopped."""
 
+import socket
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +14,7 @@ class Server:
     """An HTTP server on threads of its own. `port` is the port it really has (useful where 0 was asked for)."""
 
     def __init__(self, app: Callable[..., Any], bind: str, port: int, threads: int = 16) -> None:
+        _must_be_free(bind, port)
         self._server = CherootServer(
             (bind, port),
             app,
@@ -22,13 +24,7 @@ class Server:
             timeout=30,
             shutdown_timeout=3,
         )
-        try:
-            self._server.prepare()
-        except OSError as error:
-            raise ConfigError(
-                f"Port {port} on {bind} cannot be used ({error.strerror or error}). Is something else listening there? "
-                "`ss -ltnp` shows what; another port is set by NODEWARD_<ROLE>_PORT."
-            ) from None
+        self._server.prepare()
         self.port: int = self._server.bind_addr[1]
         self._thread = threading.Thread(target=self._server.serve, name="http", daemon=True)
 
@@ -45,3 +41,15 @@ class Server:
     def alive(self) -> bool:
         """Whether it still answers."""
         return self._thread.is_alive()
+
+
+def _must_be_free(bind: str, port: int) -> None:
+    """Raise ConfigError if the port cannot be bound: cheroot's own error hides the reason and leaves its socket open."""
+    family = socket.AF_INET6 if ":" in bind else socket.AF_INET
+    try:
+        socket.create_server((bind, port), family=family).close()
+    except OSError as error:
+        raise ConfigError(
+            f"Port {port} on {bind} cannot be used ({error.strerror or error}). Is something else listening there? "
+            "`ss -ltnp` shows what; another port is set by NODEWARD_<ROLE>_PORT."
+        ) from None

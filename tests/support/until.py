@@ -1,0 +1,19 @@
+"""Waiting for something to become true, with a deadline, instead of sleeping."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+Value = TypeVar("Value")
+
+
+def until(ask: Callable[[], Value], seconds: float = 10.0, every: float = 0.01) -> Value:
+    """Call `ask` until it returns something true, and return that. Fail after `seconds` with the last value."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = ask()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"still {value!r} after {seconds} s")
+        time.sleep(every)
