@@ -3,6 +3,7 @@
 import contextlib
 import os
 import tempfile
+import time
 from pathlib import Path
 
 from nodeward.core.errors import ConfigError
@@ -42,6 +43,24 @@ def read_secret(path: Path, what: str) -> str:
     if not secret:
         raise ConfigError(f"{what}: {path} is empty.")
     return secret
+
+
+def await_secret(path: Path, what: str, seconds: float) -> str:
+    """Return the secret in `path`, waiting so long for another program to write it. Raise ConfigError, naming `what`."""
+    deadline = time.monotonic() + seconds
+    while _absent(path) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return read_secret(path, what)
+
+
+def _absent(path: Path) -> bool:
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False  # it is there, and out of reach: reading it says why
+    return False
 
 
 def sync_directory(path: Path) -> None:

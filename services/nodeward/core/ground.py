@@ -11,11 +11,14 @@ from nodeward.core import log
 from nodeward.core.auth import CredentialCopy
 from nodeward.core.client import Client
 from nodeward.core.errors import NodewardError, Unavailable
-from nodeward.core.files import read_secret, write_atomic
+from nodeward.core.files import await_secret, write_atomic
 from nodeward.core.program import Part, Worker
 from nodeward.core.settings import Settings
 
 REFRESH_SECONDS = 5.0
+TOKEN_PATIENCE = (
+    60.0  # seconds; the config server mints the tokens when it first starts, and may start later than we do
+)
 
 
 @dataclass(frozen=True)
@@ -65,9 +68,9 @@ class Servers:
         return True
 
 
-def ground(settings: Settings) -> Ground:
-    """Given a role's settings, return its ground. Raise ConfigError if its token cannot be read."""
-    token = read_secret(settings.token_file, f"The token of {settings.role}")
+def ground(settings: Settings, patience: float = TOKEN_PATIENCE) -> Ground:
+    """Given a role's settings, return its ground. Raise ConfigError if its token is not there within `patience` seconds."""
+    token = await_secret(settings.token_file, f"The token of {settings.role}", patience)
     config = Client(settings.config_url, token)
     credentials = CredentialCopy(config, settings.data / "credentials.json")
     servers = Servers(config, token, settings.data / "servers.json")

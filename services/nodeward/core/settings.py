@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nodeward.core.errors import ConfigError, Problem
-
-PORTS = {"web": 7400, "configserver": 7401, "logserver": 7402, "monitor": 7403, "nodeserver": 7404}
+from nodeward.core.ports import PORTS as PORTS  # settings.PORTS and settings.port are what the roles use
+from nodeward.core.ports import port as port
 
 _HOME = Path(__file__).resolve().parents[3]
 
@@ -62,18 +62,6 @@ class Settings(BaseModel):
 
 
 SettingsType = TypeVar("SettingsType", bound=Settings)
-
-
-def port(role: str) -> int:
-    """Return the port that `role` listens on: NODEWARD_<ROLE>_PORT, else its default."""
-    text = os.environ.get(f"NODEWARD_{role.upper()}_PORT") or PORTS[role]
-    try:
-        number = int(text)
-    except ValueError:
-        number = -1
-    if not 0 <= number <= 65535:
-        raise ConfigError(f"NODEWARD_{role.upper()}_PORT is {text!r}; it must be a port number, 0 to 65535.")
-    return number
 
 
 def variable(settings: type[Settings], field: str) -> str:
