@@ -68,7 +68,7 @@ def variable(settings: type[Settings], field: str) -> str:
     """Return the environment variable that sets `field`."""
     if field in Settings.model_fields:
         return f"NODEWARD_{field.upper()}"
-    return f"NODEWARD_{settings.model_fields['role'].default.upper()}_{field.upper()}"
+    return f"NODEWARD_{settings.model_fields['role'].default.upper()}_{field.rstrip('_').upper()}"
 
 
 def load(settings: type[SettingsType], **given: Any) -> SettingsType:

@@ -1,0 +1,278 @@
+"""A config server, a monitor and a log server over real HTTP with a fleet of any size: for testing web without the others.
+
+They speak the contract of docs/where-things-are.md; what a test changes through `set_state` reaches whoever waits at once.
+"""
+
+import threading
+import time
+from typing import Any
+
+from flask import Flask, Response, jsonify, request
+
+from fakes.config import FakeConfig
+from nodeward.core import clock
+from nodeward.core.server import Server
+from nodeward.core.states import WORST_FIRST, is_problem
+
+SERVICES = ("load", "memory", "disk-root", "ssh", "clock")
+MINUTE = 60_000_000
+
+
+class FleetConfig(FakeConfig):
+    """A fake config server that also answers `objects`, `revisions`, `apply`, `audit` and `tokens`."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, dict[str, dict[str, Any]]] = {"node": {}, "check": {}, "user": {}, "group": {}}
+        self.applied: list[str] = []
+        super().__init__()
+
+    def _app(self) -> Flask:
+        app = super()._app()
+
+        @app.get("/api/v1/objects/<kind>")
+        def objects(kind: str) -> Response:
+            return jsonify(items=list(self.objects.get(kind, {}).values()), next=None)
+
+        @app.get("/api/v1/objects/<kind>/<name>")
+        def one(kind: str, name: str) -> Response | tuple[Response, int]:
+            found = self.objects.get(kind, {}).get(name)
+            return jsonify(found) if found else _problem(404, f"There is no {kind} '{name}'.")
+
+        @app.get("/api/v1/revisions")
+        def revisions() -> Response:
+            made = clock.rfc3339(clock.now() - 90 * MINUTE)
+            return jsonify(items=[{"revision": 1, "who": "admin", "when": made, "why": "first fleet"}], next=None)
+
+        @app.get("/api/v1/audit")
+        def audit() -> Response:
+            at = clock.rfc3339(clock.now() - 3 * MINUTE)
+            return jsonify(
+                items=[{"id": 1, "time": at, "who": "admin", "action": "login", "what": "from 127.0.0.1"}], next=None
+            )
+
+        return app
+
+
+class FakeFleet:
+    """The monitor and the log server of a fleet of `nodes` nodes with five services each; all is well at first."""
+
+    def __init__(self, config: FleetConfig, nodes: int = 3) -> None:
+        self.config = config
+        self.seq, self.event = 0, 0
+        self.states: dict[tuple[str, str | None], dict[str, Any]] = {}
+        self.events: list[dict[str, Any]] = []
+        self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.away = False
+        self._news = threading.Condition()
+        for number in range(nodes):
+            self._add(f"web-{number + 1}")
+        self._servers = {
+            "monitor": Server(self._monitor(), "127.0.0.1", 0, threads=24),
+            "logserver": Server(self._logserver(), "127.0.0.1", 0, threads=8),
+        }
+
+    def __enter__(self) -> "FakeFleet":
+        for role, server in self._servers.items():
+            server.start()
+            self.config.servers[role] = f"http://127.0.0.1:{server.port}"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._news:
+            self.seq += 1
+            self._news.notify_all()
+        for server in self._servers.values():
+            server.stop()
+
+    def set_state(self, node: str, service: str | None, state: str, output: str, **more: Any) -> None:
+        """Let a node or service turn to a state, now."""
+        with self._news:
+            row = self.states[node, service]
+            before, now = row["state"], clock.rfc3339(clock.now())
+            self.seq += 1
+            row.update(state=state, output=output, seq=self.seq, last_check=now, **more)
+            if before != state:
+                row["since"] = more.get("since", now)
+                self._note("state", row, before=before)
+            self._news.notify_all()
+
+    def _note(self, kind: str, row: dict[str, Any], **more: Any) -> None:
+        self.event += 1
+        event = {"id": self.event, "time": clock.rfc3339(clock.now()), "type": kind, "node": row["node"], **more}
+        self.events.append({**event, "service": row["service"], "state": row["state"], "output": row["output"]})
+
+    def _add(self, name: str) -> None:
+        rack = sum(name.encode()) % 4 + 1
+        node = {"kind": "node", "name": name, "address": "127.0.0.1", "groups": ["linux", f"rack-{rack}"], "labels": {}}
+        self.config.objects["node"][name] = node
+        self._row(name, None, "UP", "reached in 0.4 ms", "rtt=0.0004s;;;0")
+        for service in SERVICES:
+            self._row(
+                name,
+                service,
+                "OK",
+                f"{service} is fine",
+                "load1=0.31;4;8;0 load5=0.22;4;8;0" if service == "load" else "",
+            )
+
+    def _row(self, node: str, service: str | None, state: str, output: str, perfdata: str) -> None:
+        self.seq += 1
+        now = clock.now()
+        self.states[node, service] = {
+            "seq": self.seq, "node": node, "service": service, "state": state, "state_type": "hard", "attempt": 1,
+            "attempts": 3, "since": clock.rfc3339(now - 300 * MINUTE), "last_check": clock.rfc3339(now - 20_000_000),
+            "next_check": clock.rfc3339(now + 40_000_000), "output": output, "long_output": "", "perfdata": perfdata,
+            "acknowledged": False, "acknowledgement": None, "in_downtime": False, "flapping": False, "stale": False,
+        }  # fmt: skip
+
+    def _wait(self, ready: Any) -> None:
+        with self._news:
+            self._news.wait_for(ready, timeout=float(request.args.get("wait", 0)))
+
+    def _monitor(self) -> Flask:
+        app = Flask("fake-monitor")
+
+        @app.before_request
+        def _() -> tuple[Response, int] | None:
+            return _problem(503, "The monitor is being restarted.") if self.away else None
+
+        @app.get("/api/v1/states")
+        def states() -> Response:
+            if "after" in request.args:
+                after = int(request.args["after"])
+                self._wait(lambda: self.seq > after)
+                rows = sorted((row for row in self.states.values() if row["seq"] > after), key=lambda row: row["seq"])
+                return jsonify(items=rows, seq=self.seq)
+            return jsonify(self._page(self._filtered(request.args)))
+
+        @app.get("/api/v1/summary")
+        def summary() -> Response:
+            return jsonify(self._summary())
+
+        @app.get("/api/v1/events")
+        def events() -> Response:
+            if "after" in request.args:
+                after = int(request.args["after"])
+                self._wait(lambda: self.event > after)
+                return jsonify(items=[event for event in self.events if event["id"] > after], cursor=str(self.event))
+            found = [event for event in reversed(self.events) if _fits(event, request.args)]
+            return jsonify(items=found[: int(request.args.get("limit", 100))], cursor=str(self.event), next=None)
+
+        @app.post("/api/v1/acknowledgements")
+        def acknowledge() -> Response:
+            return jsonify(items=self._mark(acknowledged=True, acknowledgement={"by": "someone", **request.get_json()}))
+
+        @app.delete("/api/v1/acknowledgements")
+        def unacknowledge() -> Response:
+            return jsonify(items=self._mark(acknowledged=False, acknowledgement=None))
+
+        @app.post("/api/v1/downtimes")
+        def down() -> Response:
+            return jsonify(items=self._mark(in_downtime=True))
+
+        @app.get("/api/v1/downtimes")
+        @app.get("/api/v1/notifications")
+        def none() -> Response:
+            return jsonify(items=[], next=None)
+
+        @app.get("/api/v1/perfdata")
+        def perfdata() -> Response:
+            now = clock.now()
+            points = [[now - step * MINUTE, 0.3 + (step * 7919 % 100) / 400] for step in range(180, 0, -1)]
+            series = {"label": "load1", "unit": "", "warning": 4, "critical": 8, "points": points}
+            return jsonify(series=[series] if request.args.get("service") == "load" else [])
+
+        return app
+
+    def _mark(self, **marks: Any) -> list[dict[str, Any]]:
+        body = request.get_json()
+        self.asked.append((f"{request.method} {request.path}", {**body, "for": request.headers.get("Nodeward-User")}))
+        targets = body if isinstance(body, list) else body.get("items", [body])
+        rows = [self.states[target["node"], target.get("service")] for target in targets]
+        with self._news:
+            for row in rows:
+                self.seq += 1
+                row.update(marks, seq=self.seq)
+                self._note("acknowledgement" if "acknowledged" in marks else "downtime", row, who="someone")
+            self._news.notify_all()
+        return rows
+
+    def _filtered(self, given: Any) -> list[dict[str, Any]]:
+        rows = [row for row in self.states.values() if _fits(row, given)]
+        return sorted(rows, key=lambda row: (WORST_FIRST.index(row["state"]), row["node"], row["service"] or ""))
+
+    def _page(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        start, limit = int(request.args.get("cursor") or 0), int(request.args.get("limit", 100))
+        following = str(start + limit) if start + limit < len(rows) else None
+        return {"items": rows[start : start + limit], "next": following, "seq": self.seq, "total": len(rows)}
+
+    def _summary(self) -> dict[str, Any]:
+        counts: dict[str, dict[str, int]] = {"nodes": {}, "services": {}}
+        for (_, service), row in self.states.items():
+            part = counts["services" if service else "nodes"]
+            part[row["state"]] = part.get(row["state"], 0) + 1
+        bad = [row for row in self.states.values() if is_problem(row["state"])]
+        nodes = sum(1 for _, service in self.states if service is None)
+        said = f"{len(bad)} problems on {len({row['node'] for row in bad})} of {nodes} nodes"
+        return {
+            **counts,
+            "problems": len(bad),
+            "sentence": said if bad else f"All is well on {nodes} nodes",
+            "seq": self.seq,
+        }
+
+    def _logserver(self) -> Flask:
+        app = Flask("fake-logserver")
+
+        @app.get("/api/v1/histogram")
+        def histogram() -> Response:
+            now, width = clock.now(), MINUTE
+            bins = []
+            for step in range(60, 0, -1):
+                total, errors = 200 + step * 7919 % 90, (step * 31 % 11 == 0) * 12
+                start = now - step * width
+                levels = {"info": total - errors, "error": errors}
+                ends = {"from": clock.rfc3339(start), "to": clock.rfc3339(start + width)}
+                bins.append({**ends, "total": total, "levels": levels})
+            return jsonify(bins=bins, exact=True)
+
+        @app.get("/api/v1/sources")
+        def sources() -> Response:
+            return jsonify([])
+
+        return app
+
+
+def _fits(row: dict[str, Any], given: Any) -> bool:
+    if given.get("node") and row["node"] != given["node"]:
+        return False
+    if given.get("service") and row["service"] != given["service"]:
+        return False
+    if given.get("problems") in ("true", "1") and not is_problem(row["state"]):
+        return False
+    if given.get("state") and row["state"] not in given["state"].split(","):
+        return False
+    words = given.get("q", "")
+    return not words or words in row["node"] or words in (row["service"] or "")
+
+
+def _problem(status: int, detail: str) -> tuple[Response, int]:
+    answer = jsonify(type="about:blank", title="", status=status, detail=detail, instance=request.path, errors=[])
+    answer.content_type = "application/problem+json"
+    return answer, status
+
+
+def wait_until_ready(url: str, seconds: float = 30.0) -> None:
+    """Wait until a server answers /healthz."""
+    from nodeward.core.client import Client
+    from nodeward.core.errors import NodewardError
+
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            Client(url).get("/healthz", timeout=1.0)
+            return
+        except NodewardError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)

@@ -1,0 +1,78 @@
+"""The servers whose answers the pages show, asked in the name of whoever is logged in."""
+
+from typing import Any
+
+from flask import current_app, g
+
+from nodeward.core.client import Client
+from nodeward.core.errors import NotFound, Unavailable
+from nodeward.core.ground import Ground
+from nodeward.core.settings import port
+from nodeward.web.settings import WebSettings
+
+ROLES = ("configserver", "logserver", "monitor", "web")
+
+
+class Backends:
+    """The clients of the other servers with web's own token (a service's). `asking` gives those of a person."""
+
+    def __init__(self, settings: WebSettings, stand: Ground) -> None:
+        self._settings, self._stand = settings, stand
+        self._nodes: dict[str, Client] = {}
+
+    def server(self, role: str) -> Client:
+        """Return the client of a server. Raise Unavailable while nobody knows where it is."""
+        return self._stand.config if role == "configserver" else self._stand.servers.client(role)
+
+    def node(self, name: str) -> Client:
+        """Return the client of the node server on a node. Raise NotFound if the node is not known or has none."""
+        found = self.server("configserver").get(f"/api/v1/objects/node/{name}")
+        node = found.get("object", found)
+        if node.get("agent") is False:
+            raise NotFound(f"Node '{name}' has no node server (agent: false); it is checked from elsewhere.")
+        if not node.get("address"):
+            raise Unavailable(f"Node '{name}' has no address, so its node server cannot be asked.")
+        url = f"http://{_bracketed(node['address'])}:{port('nodeserver')}"
+        if name not in self._nodes or self._nodes[name].url != url:
+            self._nodes[name] = Client(url, self._stand.token, timeout=5.0)
+        return self._nodes[name]
+
+
+def _bracketed(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
+
+
+def _asking(client: Client) -> Client:
+    return client.acting_for(g.person.name, g.person.role)
+
+
+def backends() -> Backends:
+    """Return the app's servers, within a request."""
+    found: Backends = current_app.extensions["backends"]
+    return found
+
+
+def config() -> Client:
+    """The config server, asked by whoever is logged in."""
+    return _asking(backends().server("configserver"))
+
+
+def monitor() -> Client:
+    """The monitor, asked by whoever is logged in."""
+    return _asking(backends().server("monitor"))
+
+
+def logs() -> Client:
+    """The log server, asked by whoever is logged in."""
+    return _asking(backends().server("logserver"))
+
+
+def node(name: str) -> Client:
+    """A node's node server, asked by whoever is logged in."""
+    return _asking(backends().node(name))
+
+
+def items(answer: Any) -> list[dict[str, Any]]:
+    """Return the rows of a list's answer, whether it is `{"items": […]}` or a plain list."""
+    found: list[dict[str, Any]] = answer if isinstance(answer, list) else answer.get("items", [])
+    return found

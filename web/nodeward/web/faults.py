@@ -1,0 +1,66 @@
+"""Errors become a sentence on a page, or problem+json for a script; a server that is away is never a 500 here."""
+
+import logging
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+from flask import Flask, g, render_template, request
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response
+
+from nodeward.core import http
+from nodeward.core.errors import NodewardError, NotAuthenticated, Unavailable
+from nodeward.web import auth
+
+log = logging.getLogger(__name__)
+
+Value = TypeVar("Value")
+
+
+class Asked(Generic[Value]):
+    """What a server answered for one part of a page, or the sentence that says why there is nothing."""
+
+    def __init__(self, ask: Callable[[], Value], otherwise: Value) -> None:
+        self.value, self.error = otherwise, ""
+        try:
+            self.value = ask()
+        except NotAuthenticated as error:
+            self.error = f"web's own token is refused: {error.detail}"
+        except NodewardError as error:
+            self.error = error.detail
+
+
+def mount(app: Flask) -> None:
+    """Turn every error into an answer a person understands."""
+
+    @app.errorhandler(NodewardError)
+    def _(error: NodewardError) -> Any:
+        return answer(error)
+
+    @app.errorhandler(HTTPException)
+    def _(error: HTTPException) -> Any:
+        if error.code and error.code < 400:
+            return error
+        return answer(_named(error))
+
+    @app.errorhandler(Exception)
+    def _(error: Exception) -> Any:
+        log.exception("%s %s failed", request.method, request.path)
+        return answer(NodewardError(f"Something went wrong here ({type(error).__name__}); web's log has the details."))
+
+
+def answer(error: NodewardError) -> Response | tuple[str, int]:
+    """Return an error as a page, or as problem+json where a script asked."""
+    if request.method not in auth.SAFE or auth.wants_json() or request.headers.get("X-Fragment"):
+        return http.problem(error)
+    person = g.get("person") or None
+    template = "problem.html" if person else "problem_outside.html"
+    return render_template(template, error=error, person=person, retry=isinstance(error, Unavailable)), error.status
+
+
+def _named(error: HTTPException) -> NodewardError:
+    sentences = {404: "There is no such page.", 405: "That cannot be done here.", 413: "That is too large."}
+    code = error.code or 500
+    kind = NodewardError(sentences.get(code, (error.description or error.name).rstrip(".") + "."))
+    kind.status, kind.title = code, error.name
+    return kind

@@ -1,0 +1,315 @@
+"""The live bridge: what the servers have news of, by cursor, reaches the browsers that have it on screen.
+
+The contract, for a kind of room (`live_states`, `live_logs`):
+
+- `live.register(kind, topic)`, where `topic(filters)` returns a `Topic` or raises BadInput with a sentence. Its `key` names
+  the room: browsers that ask for the same key share it. Its `source` names what is followed: ONE background task follows a
+  source, however many rooms and browsers hang on it, and none while nobody looks. Its `follow(after, wait)` asks the server
+  what came after a cursor and waits at most so many seconds for it; `after` None gives where things stand now (with the
+  newest few items, if the kind wants to begin with some). `wants(item)` picks a room's items from its source's.
+- The browser emits ``join {kind, filters, after}`` and is answered ``{room, seq, items, cursor, skipped, gap}``: what it missed
+  since `after`. `gap` is true where that was too much: it then loads its list anew. Or ``{error}``, a sentence.
+- Then come ``frame {room, seq, items, cursor, skipped}``, at most ten a second per room, each of at most MAX_ITEMS items and
+  MAX_BYTES; `skipped` counts what did not fit or what the server itself left out (older ones go first). `seq` grows by one;
+  a browser that sees it jump has missed a frame. Frames may repeat items of the join's answer: items have ids.
+- A browser that does not keep up gets no frames until its queue is short again, then ``missed {room, seq, skipped}``.
+- ``upstream {name: {ok, since, detail}}`` tells which servers answer; it is sent at connecting and whenever that changes.
+
+On the browser's side `assets/lib/live.ts` keeps this contract.
+"""
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import request
+from flask_socketio import SocketIO, disconnect, join_room, leave_room
+
+from nodeward.core import clock
+from nodeward.core.errors import BadInput, NodewardError, TooMany
+from nodeward.web.auth import Person
+
+log = logging.getLogger(__name__)
+
+Item = dict[str, Any]
+Follow = Callable[[str | None, float], "Page"]
+
+FRAME_SECONDS = 0.1
+WAIT_SECONDS = 20.0
+RETRY_SECONDS = 1.0
+MAX_ITEMS = 500
+MAX_BYTES = 512 * 1024
+CATCH_UP_PAGES = 8
+MAX_SOURCES = 300
+MAX_ROOMS_EACH = 12
+LAGGING = 30  # packets that wait for one browser
+
+
+@dataclass(frozen=True)
+class Page:
+    """What came after a cursor, in order, and the cursor behind it. `skipped` items were left out by the server."""
+
+    items: list[Item]
+    cursor: str
+    skipped: int = 0
+
+
+def _everything(_item: Item) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Topic:
+    """What a room shows: see the contract above. `upstream` is the role of the server that is followed."""
+
+    key: str
+    source: str
+    upstream: str
+    follow: Follow
+    wants: Callable[[Item], bool] = _everything
+
+
+TopicOf = Callable[[dict[str, str]], Topic]
+
+
+@dataclass
+class Room:
+    """The browsers that have one thing on screen."""
+
+    topic: Topic
+    members: set[str] = field(default_factory=set)
+    seq: int = 0
+    missed: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass
+class Source:
+    """What one background task follows for its rooms."""
+
+    name: str
+    upstream: str
+    follow: Follow
+    cursor: str | None = None
+    rooms: dict[str, Room] = field(default_factory=dict)
+
+
+def cap(items: list[Item], count: int = MAX_ITEMS, size: int = MAX_BYTES) -> tuple[list[Item], int]:
+    """Return the newest of `items` that fit into `count` and `size` bytes as JSON, and how many were left out."""
+    kept: list[Item] = []
+    room = size
+    for item in reversed(items[-count:]):
+        room -= len(json.dumps(item))
+        if room < 0 and kept:
+            break
+        kept.append(item)
+    kept.reverse()
+    return kept, len(items) - len(kept)
+
+
+class Upstreams:
+    """Which of the followed servers answer, and since when each does or does not."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, dict[str, Any]] = {}
+
+    def note(self, name: str, detail: str = "") -> bool:
+        """Take note that a server answered, or of the sentence that says why not. Return whether that is news."""
+        known = self._known.get(name)
+        if known and known["ok"] == (not detail):
+            return False
+        self._known[name] = {"ok": not detail, "since": clock.rfc3339(clock.now()), "detail": detail}
+        return known is not None or bool(detail)
+
+    def all(self) -> dict[str, dict[str, Any]]:
+        """Return what is known of each."""
+        return dict(self._known)
+
+
+class Live:
+    """Rooms, their members, and the tasks that follow for them."""
+
+    def __init__(self, sockets: SocketIO, person: Callable[[], Person | None]) -> None:
+        self._sockets, self._person = sockets, person
+        self._topics: dict[str, TopicOf] = {}
+        self._sources: dict[str, Source] = {}
+        self._joined: dict[str, set[tuple[str, str]]] = {}  # of each browser: (source, room)
+        self._lock = threading.RLock()
+        self.upstreams = Upstreams()
+        sockets.on_event("connect", self._on_connect)
+        sockets.on_event("disconnect", self._on_disconnect)
+        sockets.on_event("join", self._on_join)
+        sockets.on_event("leave", self._on_leave)
+        sockets.on_error_default(self._on_error)
+
+    def register(self, kind: str, topic: TopicOf) -> None:
+        """Let browsers join rooms of that kind."""
+        self._topics[kind] = topic
+
+    # What browsers ask for
+
+    def _on_connect(self, _auth: Any = None) -> bool | None:
+        if self._person() is None:
+            return False
+        self._sockets.emit("upstream", self.upstreams.all(), to=_sid())
+        return None
+
+    def _on_disconnect(self, *_reason: Any) -> None:
+        sid = _sid()
+        for source, key in self._joined.pop(sid, set()):
+            self._drop(sid, source, key)
+
+    def _on_join(self, asked: Any) -> dict[str, Any]:
+        if self._person() is None:
+            disconnect()
+            return {"error": "Your login has ended."}
+        try:
+            topic = self._topic(asked)
+            room, source = self._enter(_sid(), topic)
+        except NodewardError as error:
+            return {"error": error.detail, "status": error.status}
+        join_room(topic.key)
+        return self._caught_up(room, source, asked.get("after"))
+
+    def _on_leave(self, key: Any) -> None:
+        sid = _sid()
+        for source, joined in list(self._joined.get(sid, ())):
+            if joined == key:
+                leave_room(joined)
+                self._joined[sid].discard((source, joined))
+                self._drop(sid, source, joined)
+
+    def _on_error(self, error: Exception) -> dict[str, Any]:
+        log.error("a browser's message failed", exc_info=error)
+        return {"error": "Something went wrong here; web's log has the details."}
+
+    def _topic(self, asked: Any) -> Topic:
+        if not isinstance(asked, dict) or not isinstance(asked.get("kind"), str):
+            raise BadInput("A join names the kind of room.")
+        if asked["kind"] not in self._topics:
+            raise BadInput(f"There is no kind of room '{asked['kind'][:40]}'.")
+        filters = asked.get("filters") or {}
+        if not isinstance(filters, dict) or not isinstance(asked.get("after"), str | None):
+            raise BadInput("The filters are an object of texts, and the cursor is a text.")
+        return self._topics[asked["kind"]](
+            {str(name): str(value) for name, value in filters.items() if value not in (None, "")}
+        )
+
+    def _enter(self, sid: str, topic: Topic) -> tuple[Room, Source]:
+        with self._lock:
+            joined = self._joined.setdefault(sid, set())
+            if len(joined) >= MAX_ROOMS_EACH:
+                raise TooMany("This tab follows too many things at once.")
+            if topic.source not in self._sources and len(self._sources) >= MAX_SOURCES:
+                raise TooMany("Too many different things are followed at once. Close other tabs, or search instead.")
+            source = self._sources.get(topic.source)
+            if source is None:
+                source = self._sources[topic.source] = Source(topic.source, topic.upstream, topic.follow)
+                self._sockets.start_background_task(self._run, source)
+            room = source.rooms.setdefault(topic.key, Room(topic))
+            room.members.add(sid)
+            joined.add((topic.source, topic.key))
+            return room, source
+
+    def _caught_up(self, room: Room, source: Source, after: str | None) -> dict[str, Any]:
+        """Return what a browser missed since its cursor; what comes from now on reaches it by frames as well."""
+        answer: dict[str, Any] = {"room": room.topic.key, "seq": room.seq, "items": [], "skipped": 0, "gap": False}
+        items, cursor = [], after
+        try:
+            for _ in range(CATCH_UP_PAGES):
+                page = room.topic.follow(cursor, 0)
+                items += [item for item in page.items if room.topic.wants(item)]
+                answer["skipped"] += page.skipped
+                begun, cursor = cursor, page.cursor
+                if not page.items or begun is None:
+                    break
+            else:
+                answer["gap"] = True
+                cursor = room.topic.follow(None, 0).cursor
+        except NodewardError as error:
+            self._note(source.upstream, error.detail)
+        kept, left_out = cap(items)
+        source.cursor = source.cursor or cursor
+        return {**answer, "items": kept, "cursor": cursor, "skipped": answer["skipped"] + left_out}
+
+    def _drop(self, sid: str, source_name: str, key: str) -> None:
+        with self._lock:
+            source = self._sources.get(source_name)
+            room = source.rooms.get(key) if source else None
+            if source is None or room is None:
+                return
+            room.members.discard(sid)
+            room.missed.pop(sid, None)
+            if not room.members:
+                del source.rooms[key]
+
+    # What the servers have news of
+
+    def _run(self, source: Source) -> None:
+        while self._wanted(source):
+            began = time.monotonic()
+            try:
+                page = source.follow(source.cursor, WAIT_SECONDS)
+            except NodewardError as error:
+                self._note(source.upstream, error.detail)
+                self._sockets.sleep(RETRY_SECONDS)
+                continue
+            except Exception:
+                log.exception("following %s failed; going on", source.name)
+                self._sockets.sleep(RETRY_SECONDS)
+                continue
+            self._note(source.upstream)
+            fresh = source.cursor is not None
+            source.cursor = page.cursor
+            if fresh:
+                self._spread(source, page)
+            self._sockets.sleep(max(0.0, FRAME_SECONDS - (time.monotonic() - began)))
+
+    def _wanted(self, source: Source) -> bool:
+        with self._lock:
+            if not source.rooms:
+                self._sources.pop(source.name, None)
+            return bool(source.rooms)
+
+    def _spread(self, source: Source, page: Page) -> None:
+        with self._lock:
+            rooms = list(source.rooms.values())
+        for room in rooms:
+            items, left_out = cap([item for item in page.items if room.topic.wants(item)])
+            skipped = page.skipped + left_out
+            if items or skipped:
+                self._emit(room, items, page.cursor, skipped)
+
+    def _emit(self, room: Room, items: list[Item], cursor: str, skipped: int) -> None:
+        room.seq += 1
+        lagging = [sid for sid in list(room.members) if self._waiting(sid) > LAGGING]
+        for sid in lagging:
+            room.missed[sid] = room.missed.get(sid, 0) + len(items) + skipped
+        for sid in [sid for sid in room.missed if sid not in lagging]:
+            missed = room.missed.pop(sid)
+            self._sockets.emit("missed", {"room": room.topic.key, "seq": room.seq - 1, "skipped": missed}, to=sid)
+        frame = {"room": room.topic.key, "seq": room.seq, "items": items, "cursor": cursor, "skipped": skipped}
+        self._sockets.emit("frame", frame, to=room.topic.key, skip_sid=lagging)
+
+    def _waiting(self, sid: str) -> int:
+        """Return how many packets wait for a browser."""
+        server: Any = self._sockets.server
+        connection = server.eio.sockets.get(server.manager.eio_sid_from_sid(sid, "/"))
+        return int(connection.queue.qsize()) if connection else 0
+
+    def _note(self, upstream: str, detail: str = "") -> None:
+        if self.upstreams.note(upstream, detail):
+            self._sockets.emit("upstream", self.upstreams.all())
+
+
+def _sid() -> str:
+    sid: str = request.sid  # type: ignore[attr-defined]
+    return sid
+
+
+def key(kind: str, filters: Iterable[tuple[str, str]]) -> str:
+    """Return the name of the room of a kind with those filters, whatever their order."""
+    return kind + "?" + "&".join(f"{name}={value}" for name, value in sorted(filters))
