@@ -19,7 +19,6 @@ from supervisor.xmlrpc import Faults, SupervisorTransport
 from nodeward.core.errors import Conflict, NodewardError, NotFound, Unavailable
 
 TAIL_BYTES = 64 * 1024
-_ENDED = {"STOPPED", "EXITED", "FATAL", "BACKOFF"}
 _DID_NOT_START = {Faults.SPAWN_ERROR, Faults.ABNORMAL_TERMINATION, Faults.NO_FILE, Faults.NOT_EXECUTABLE}
 
 
@@ -28,7 +27,8 @@ class Program:
     """One program as supervisor sees it.
 
     `state` is supervisor's word (STOPPED STARTING RUNNING BACKOFF STOPPING EXITED FATAL UNKNOWN); `since` is in
-    microseconds since 1970, `uptime` in seconds; `pid` and `uptime` are None while it does not run, `exit_status` while it does.
+    microseconds since 1970, `uptime` in seconds; `pid` and `uptime` are None while it does not run. `exit_status` is known of an
+    EXITED one alone (-1: ended by a signal); why another one does not run is in `spawn_error`.
     """
 
     name: str
@@ -150,7 +150,6 @@ class _Transport(SupervisorTransport):
 
 def _program(row: dict[str, Any]) -> Program:
     state, changed = row["statename"], max(row["start"], row["stop"])
-    runs = state not in _ENDED
     return Program(
         name=row["name"],
         group=row["group"],
@@ -158,7 +157,7 @@ def _program(row: dict[str, Any]) -> Program:
         pid=row["pid"] or None,
         since=changed * 1_000_000 or None,
         uptime=max(0, row["now"] - row["start"]) if row["pid"] else None,
-        exit_status=None if runs or not changed else row["exitstatus"],
+        exit_status=row["exitstatus"] if state == "EXITED" else None,
         description=row["description"],
         spawn_error=row["spawnerr"],
         output=row["stdout_logfile"],
@@ -166,6 +165,9 @@ def _program(row: dict[str, Any]) -> Program:
 
 
 def _is_file(path: Path) -> bool:
+    """Whether that is a file of supervisor's. `/dev/fd/1` is its own standard output, and would be read here as ours."""
+    if path.is_relative_to("/dev"):
+        return False
     try:
         return stat.S_ISREG(path.stat().st_mode)
     except OSError:
