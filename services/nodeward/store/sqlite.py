@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from nodeward.core.errors import ConfigError, Unavailable
+from nodeward.core.files import sync_directory
 from nodeward.store.errors import StoreDamaged, StoreFull
 
 BUSY_SECONDS = 10.0
@@ -42,6 +43,19 @@ def open_database(path: Path, migrations: Sequence[str], synchronous: str = "FUL
             connection.close()
             raise
     return connection
+
+
+def create(path: Path, page_size: int) -> None:
+    """Make an empty database of that page size, where SQLite's usual one does not fit what will lie in it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with translated(path):
+        connection = sqlite3.connect(path, isolation_level=None)
+        try:
+            connection.execute(f"PRAGMA page_size = {page_size}")
+            connection.execute("PRAGMA journal_mode = WAL")
+        finally:
+            connection.close()
+    sync_directory(path.parent)
 
 
 def open_reader(path: Path) -> sqlite3.Connection:

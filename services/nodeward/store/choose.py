@@ -1,0 +1,30 @@
+"""Which backend keeps the logs: one table, asked by the kind of NODEWARD_STORE's URI."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from nodeward.core.errors import ConfigError
+from nodeward.store.base import LogShelf
+from nodeward.store.logblocks.compactor import Process
+from nodeward.store.sqlite_logs import SqliteLogShelf
+
+
+def _sqlite(_uri: str, root: Path) -> LogShelf:
+    return SqliteLogShelf(root, Process(root))
+
+
+LOG_SHELVES: dict[str, Callable[[str, Path], LogShelf]] = {"sqlite": _sqlite}
+
+
+def log_shelf(uri: str, root: Path) -> LogShelf:
+    """Return the log shelf that `uri` names; an embedded one lies below `root`. Raise ConfigError if there is none."""
+    check(uri)
+    return LOG_SHELVES[uri.partition(":")[0]](uri, root)
+
+
+def check(uri: str) -> None:
+    """Raise ConfigError if no log shelf has that kind of URI."""
+    kind = uri.partition(":")[0]
+    if kind not in LOG_SHELVES:
+        kinds = ", ".join(f"{known}:" for known in LOG_SHELVES)
+        raise ConfigError(f"NODEWARD_STORE is {kind}:…, which cannot keep logs; {kinds} can.")

@@ -1,0 +1,1 @@
+"""Log records as compressed columnar blocks: numpy does the work per record, Python only the work per block."""

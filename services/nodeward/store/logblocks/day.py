@@ -1,0 +1,203 @@
+"""One day's blocks: one SQLite file, so that retention removes a file. One process writes it, any number read it."""
+
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from nodeward.store import sqlite
+from nodeward.store.logblocks import block
+from nodeward.store.logblocks.block import Encoded, Head, Meta
+from nodeward.store.logblocks.codec import Damaged
+
+DAY = 86_400_000_000  # µs
+PARTS = {"columns": "columns", "filters": "filters", "text": "texts"}
+_PAGE = 16384  # a block's parts are long: fewer, larger pages are followed faster
+_MMAP = 1 << 40
+_IDLE = 8  # connections kept open per file
+_HEADS = 1024  # heads kept in memory per file
+
+MIGRATIONS = [
+    """
+    CREATE TABLE blocks (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,  -- never used twice: readers remember heads by it
+        from_seq INTEGER NOT NULL, to_seq INTEGER NOT NULL, part INTEGER NOT NULL,
+        count INTEGER NOT NULL, raw_bytes INTEGER NOT NULL,
+        min_time INTEGER NOT NULL, max_time INTEGER NOT NULL, max_received INTEGER NOT NULL,
+        levels INTEGER NOT NULL, pieces INTEGER NOT NULL, width INTEGER NOT NULL,
+        head BLOB NOT NULL,
+        UNIQUE (from_seq, to_seq, part)
+    );
+    CREATE INDEX blocks_time ON blocks (max_time);
+    CREATE TABLE columns (id INTEGER PRIMARY KEY, data BLOB NOT NULL);
+    CREATE TABLE filters (id INTEGER PRIMARY KEY, data BLOB NOT NULL);
+    CREATE TABLE texts (id INTEGER PRIMARY KEY, data BLOB NOT NULL);
+    """
+]
+
+_META = ", ".join(Meta._fields)
+
+
+def name_of(day: int) -> str:
+    """Given days since 1970, return e.g. ``2026-11-24``."""
+    return datetime.fromtimestamp(day * 86400, UTC).strftime("%Y-%m-%d")
+
+
+def number_of(name: str) -> int:
+    """Given e.g. ``2026-11-24``, return days since 1970. Raise ValueError if it is no date."""
+    return int(datetime.strptime(name, "%Y-%m-%d").replace(tzinfo=UTC).timestamp()) // 86400
+
+
+class Writer:
+    """Writes blocks into a day's file. Each call happens wholly or not at all, and may be repeated."""
+
+    def __init__(self, path: Path) -> None:
+        self._connection = _prepared(path)
+
+    def put(self, blocks: Sequence[Encoded], from_seq: int, to_seq: int) -> None:
+        """Store the blocks of the records that arrived as [from_seq, to_seq), in place of any stored for them before."""
+        with sqlite.transaction(self._connection):
+            self._drop("SELECT id FROM blocks WHERE from_seq = ? AND to_seq = ?", (from_seq, to_seq))
+            for encoded in blocks:
+                self._insert(encoded)
+
+    def replace(self, old: Sequence[int], new: Encoded) -> None:
+        """Store one block in place of those of these ids."""
+        with sqlite.transaction(self._connection):
+            for identifier in old:
+                self._drop("SELECT ?", (identifier,))
+            self._insert(new)
+
+    def drop(self, identifiers: Sequence[int]) -> None:
+        """Remove blocks; their room is used again by later ones."""
+        with sqlite.transaction(self._connection):
+            for identifier in identifiers:
+                self._drop("SELECT ?", (identifier,))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def _insert(self, encoded: Encoded) -> None:
+        places = ", ".join("?" * (len(Meta._fields) + 1))
+        identifier = self._connection.execute(
+            f"INSERT INTO blocks ({_META}, head) VALUES ({places})",  # noqa: S608 - names of columns
+            (*encoded.meta, encoded.head),
+        ).lastrowid
+        for part, table in PARTS.items():
+            self._connection.execute(
+                f"INSERT INTO {table} VALUES (?, ?)",  # noqa: S608
+                (identifier, getattr(encoded, part)),
+            )
+
+    def _drop(self, which: str, values: tuple[int, ...]) -> None:
+        for (identifier,) in self._connection.execute(which, values).fetchall():
+            for table in ("blocks", *PARTS.values()):
+                self._connection.execute(f"DELETE FROM {table} WHERE id = ?", (identifier,))  # noqa: S608
+
+
+class View:
+    """A day's file as it stood at one moment."""
+
+    def __init__(self, day: "Day", connection: sqlite3.Connection) -> None:
+        self._day, self._connection = day, connection
+
+    def blocks(self, start: int, end: int, newest_first: bool = True) -> list[tuple[int, Meta]]:
+        """Return (id, meta) of the blocks with a record in [start, end), by their newest time, or by their oldest."""
+        order = "max_time DESC" if newest_first else "min_time"
+        found = self._connection.execute(
+            f"SELECT id, {_META} FROM blocks WHERE max_time >= ? AND min_time < ? ORDER BY {order}",  # noqa: S608
+            (start, end),
+        )
+        return [(row[0], Meta(*row[1:])) for row in found]
+
+    def head(self, identifier: int) -> Head:
+        """Return a block's head. Raise Damaged."""
+        head = self._day.heads.get(identifier)
+        if head is None:
+            row = self._connection.execute("SELECT head FROM blocks WHERE id = ?", (identifier,)).fetchone()
+            if row is None:
+                raise Damaged("the head is missing")
+            head = block.read_head(row[0])
+            if len(self._day.heads) >= _HEADS:
+                self._day.heads.clear()
+            self._day.heads[identifier] = head
+        return head
+
+    def read(self, identifier: int, part: str, position: int, length: int) -> bytes:
+        """Return bytes of a part of a block. Raise Damaged."""
+        try:
+            with self._connection.blobopen(PARTS[part], "data", identifier, readonly=True) as blob:
+                blob.seek(position)
+                data = blob.read(length)
+        except (sqlite3.Error, ValueError) as error:
+            raise Damaged(f"its {part} cannot be read ({error})") from None
+        if len(data) != length:
+            raise Damaged(f"its {part} is shorter than it should be")
+        return data
+
+    def bytes(self) -> int:
+        """Return how many bytes the blocks take."""
+        pages, free = (self._connection.execute(f"PRAGMA {name}").fetchone()[0] for name in _SIZES)
+        return (int(pages) - int(free)) * _PAGE
+
+
+_SIZES = ("page_count", "freelist_count")
+
+
+class Day:
+    """Reads a day's file from several threads: each view has a connection of its own while it lasts."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.number = number_of(path.stem)
+        self.heads: dict[int, Head] = {}  # ids are never used twice, so an entry stays true
+        self._idle: list[sqlite3.Connection] = []
+        self._lock = threading.Lock()
+        self._closed = False
+
+    @contextlib.contextmanager
+    def view(self) -> Iterator[View]:
+        """Give a view of one moment. Raise StoreDamaged or Unavailable where the file cannot be read."""
+        connection = self._take()
+        try:
+            with sqlite.translated(self.path):
+                connection.execute("BEGIN")
+                connection.execute("SELECT 1 FROM blocks").fetchone()  # from here on it is one moment
+                yield View(self, connection)
+        finally:
+            self._give_back(connection)
+
+    def close(self) -> None:
+        """Close what no view uses; what one uses is closed when it ends."""
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
+    def _take(self) -> sqlite3.Connection:
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+        connection = sqlite.open_reader(self.path)
+        connection.execute(f"PRAGMA mmap_size = {_MMAP}")
+        return connection
+
+    def _give_back(self, connection: sqlite3.Connection) -> None:
+        with contextlib.suppress(sqlite3.Error):
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            with self._lock:
+                if not self._closed and len(self._idle) < _IDLE:
+                    self._idle.append(connection)
+                    return
+        connection.close()
+
+
+def _prepared(path: Path) -> sqlite3.Connection:
+    if not path.exists():
+        sqlite.create(path, page_size=_PAGE)
+    return sqlite.open_database(path, MIGRATIONS)

@@ -1,0 +1,363 @@
+"""The hot part of the shelf: batches as they came, durable in `hot.db`, until they are compacted. One process opens it to write.
+
+Several threads that append at the same time share one commit, so that one fsync serves all of them.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from nodeward.core import batch as wire
+from nodeward.core.batch import Batch
+from nodeward.core.errors import BadInput
+from nodeward.store import sqlite
+from nodeward.store.base import Outcome, SourceTotals
+from nodeward.store.logblocks import rows
+from nodeward.store.logblocks.codec import Damaged
+from nodeward.store.logblocks.rows import Rows
+from nodeward.store.logblocks.units import Hot
+
+_CACHE_BYTES = 64 * 1024 * 1024
+_PAGE = 16384
+
+MIGRATIONS = [
+    """
+    CREATE TABLE hot (
+        seq INTEGER PRIMARY KEY,      -- of its first record that is no repeat
+        count INTEGER NOT NULL,       -- of records that are no repeats
+        skip INTEGER NOT NULL,        -- how many repeats stand before them
+        received INTEGER NOT NULL,
+        data BLOB NOT NULL            -- the batch as it came
+    );
+    CREATE TABLE set_aside (seq INTEGER PRIMARY KEY, data BLOB NOT NULL);  -- batches that could not be read again
+    CREATE TABLE streams (
+        node TEXT NOT NULL, source TEXT NOT NULL, generation TEXT NOT NULL,
+        cursor INTEGER NOT NULL,      -- the offset behind the last record
+        seen INTEGER NOT NULL,
+        PRIMARY KEY (node, source, generation)
+    ) WITHOUT ROWID;
+    CREATE TABLE sources (
+        node TEXT NOT NULL, source TEXT NOT NULL,
+        records INTEGER NOT NULL, bytes INTEGER NOT NULL, parse_errors INTEGER NOT NULL,
+        first INTEGER NOT NULL, last INTEGER NOT NULL,
+        PRIMARY KEY (node, source)
+    ) WITHOUT ROWID;
+    CREATE TABLE marks (              -- one row
+        next_seq INTEGER NOT NULL,
+        compacted INTEGER NOT NULL,   -- everything below this sequence number is in blocks, everything else is hot
+        compacting INTEGER            -- the end of the range at work: it is repeated exactly after a crash
+    );
+    INSERT INTO marks VALUES (1, 1, NULL);
+    CREATE TABLE removing (day TEXT PRIMARY KEY);  -- files that are on their way out
+    """
+]
+
+
+class Gone(Exception):
+    """What a snapshot spoke of was compacted meanwhile: take a new one."""
+
+
+class Entry(NamedTuple):
+    """A hot batch: where it is, how large, of when."""
+
+    seq: int
+    count: int
+    bytes: int
+    received: int
+    min_time: int
+    max_time: int
+
+    @property
+    def end(self) -> int:
+        """The sequence number behind its last record."""
+        return self.seq + self.count
+
+
+class State(NamedTuple):
+    """The hot part at one moment: its batches in order, and the marks."""
+
+    entries: tuple[Entry, ...]
+    compacted: int
+    next_seq: int
+
+
+@dataclass(slots=True)
+class _Ticket:
+    """One caller's batches on their way into a commit."""
+
+    batches: Sequence[tuple[Batch, bytes]]
+    received: int
+    outcomes: list[Outcome] = field(default_factory=list)
+    error: Exception | None = None
+    done: bool = False
+
+
+class HotPart:
+    """Appends, reads and removes hot batches; keeps cursors and totals."""
+
+    def __init__(self, path: Path) -> None:
+        if not path.exists():
+            sqlite.create(path, page_size=_PAGE)
+        self._connection = sqlite.open_database(path, MIGRATIONS)
+        self._connection.execute("PRAGMA wal_autocheckpoint = 4000")
+        self._readers = sqlite.Readers(path)
+        self._writing = threading.Lock()
+        self._waiting: list[_Ticket] = []
+        self._cache = _Cache(_CACHE_BYTES)
+        self.arrived = threading.Condition()
+        self.state = self._load()
+
+    def append(self, batches: Sequence[tuple[Batch, bytes]], received: int) -> list[Outcome]:
+        """Store batches. Whoever gets to write commits for all who wait."""
+        for batch, _ in batches:
+            check(batch)
+        ticket = _Ticket(batches, received)
+        self._waiting.append(ticket)
+        with self._writing:
+            if not ticket.done:
+                tickets, self._waiting = self._waiting, []
+                self._commit(tickets)
+        if ticket.error:
+            raise ticket.error
+        return ticket.outcomes
+
+    def unit(self, entry: Entry) -> Hot:
+        """Return a hot batch to search in. Raise Gone if it was compacted, Damaged if it cannot be read."""
+        found = self._cache.get(entry.seq)
+        if found is None:
+            row = (
+                self._readers.get()
+                .execute("SELECT skip, received, data FROM hot WHERE seq = ?", (entry.seq,))
+                .fetchone()
+            )
+            if row is None:
+                raise Gone
+            try:
+                found = Hot(_rows(entry.seq, *row))
+            except (BadInput, ValueError) as error:
+                raise Damaged(str(error)) from None
+            self._cache.put(entry.seq, found, entry.bytes)
+        return found
+
+    def begin_compaction(self, to_seq: int) -> None:
+        """Note which range is at work, so that a crash repeats exactly that."""
+        with self._writing, sqlite.transaction(self._connection):
+            self._connection.execute("UPDATE marks SET compacting = ?", (to_seq,))
+
+    def pending(self) -> int | None:
+        """Return the end of the range that was at work, if there is one."""
+        (to_seq,) = self._connection.execute("SELECT compacting FROM marks").fetchone()
+        return None if to_seq is None else int(to_seq)
+
+    def finish_compaction(self, to_seq: int, unreadable: Sequence[int]) -> None:
+        """Remove what is in blocks now. What could not be read is set aside rather than lost."""
+        with self._writing:
+            with sqlite.transaction(self._connection):
+                for seq in unreadable:
+                    self._connection.execute(
+                        "INSERT OR REPLACE INTO set_aside SELECT seq, data FROM hot WHERE seq = ?", (seq,)
+                    )
+                self._connection.execute("DELETE FROM hot WHERE seq < ?", (to_seq,))
+                self._connection.execute("UPDATE marks SET compacted = ?, compacting = NULL", (to_seq,))
+            kept = tuple(entry for entry in self.state.entries if entry.seq >= to_seq)
+            for entry in self.state.entries[: len(self.state.entries) - len(kept)]:
+                self._cache.drop(entry.seq)
+            self.state = State(kept, to_seq, self.state.next_seq)
+
+    def sources(self) -> list[SourceTotals]:
+        """Return the totals by node and source."""
+        found = self._readers.get().execute(
+            "SELECT node, source, records, bytes, first, last, parse_errors FROM sources ORDER BY node, source"
+        )
+        return [SourceTotals(*row) for row in found]
+
+    def forget(self, totals: Sequence[tuple[str, str, int, int, int]], oldest: int, day: str | None = None) -> None:
+        """Take what was removed out of the totals, and note the day whose file goes."""
+        with self._writing, sqlite.transaction(self._connection):
+            for node, source, records, size, errors in totals:
+                self._connection.execute(
+                    "UPDATE sources SET records = records - ?, bytes = bytes - ?, parse_errors = parse_errors - ?, "
+                    "first = min(max(first, ?), last) WHERE node = ? AND source = ?",
+                    (records, size, errors, oldest, node, source),
+                )
+            self._connection.execute("DELETE FROM sources WHERE records <= 0")
+            if day:
+                self._connection.execute("INSERT OR IGNORE INTO removing VALUES (?)", (day,))
+
+    def removing(self) -> list[str]:
+        """Return the days whose files are on their way out."""
+        return [day for (day,) in self._connection.execute("SELECT day FROM removing").fetchall()]
+
+    def removed(self, day: str) -> None:
+        """Note that a day's file is gone."""
+        with self._writing, sqlite.transaction(self._connection):
+            self._connection.execute("DELETE FROM removing WHERE day = ?", (day,))
+
+    def forget_streams(self, before: int) -> None:
+        """Forget the cursors of streams that sent nothing since."""
+        with self._writing, sqlite.transaction(self._connection):
+            self._connection.execute("DELETE FROM streams WHERE seen < ?", (before,))
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._writing:
+            self._readers.close()
+            self._connection.close()
+
+    def _load(self) -> State:
+        entries = []
+        for seq, count, skip, received, data in self._connection.execute(
+            "SELECT seq, count, skip, received, data FROM hot ORDER BY seq"
+        ):
+            try:
+                unit = Hot(_rows(seq, skip, received, data))
+                times = unit.min_time, unit.max_time
+            except (BadInput, ValueError):
+                times = received, received  # reported by whoever reads it
+            entries.append(Entry(seq, count, len(data), received, *times))
+        next_seq, compacted = self._connection.execute("SELECT next_seq, compacted FROM marks").fetchone()
+        return State(tuple(entries), compacted, next_seq)
+
+    def _commit(self, tickets: list[_Ticket]) -> None:
+        fresh: list[tuple[Entry, Hot]] = []
+        next_seq = self.state.next_seq
+        try:
+            with sqlite.transaction(self._connection):
+                for ticket in tickets:
+                    for batch, data in ticket.batches:
+                        outcome, added = self._store(batch, data, ticket.received, next_seq)
+                        ticket.outcomes.append(outcome)
+                        next_seq += outcome.accepted
+                        if added:
+                            fresh.append(added)
+                self._connection.execute("UPDATE marks SET next_seq = ?", (next_seq,))
+        except Exception as error:
+            for ticket in tickets:
+                ticket.error = error
+        else:
+            entries = self.state.entries + tuple(entry for entry, _ in fresh)
+            for entry, unit in fresh:
+                self._cache.put(entry.seq, unit, entry.bytes)
+            self.state = State(entries, self.state.compacted, next_seq)
+        for ticket in tickets:
+            ticket.done = True
+        if fresh:
+            with self.arrived:
+                self.arrived.notify_all()
+
+    def _store(self, batch: Batch, data: bytes, received: int, seq: int) -> tuple[Outcome, tuple[Entry, Hot] | None]:
+        stream = (batch.node, batch.source, batch.generation)
+        row = self._connection.execute(
+            "SELECT cursor FROM streams WHERE node = ? AND source = ? AND generation = ?", stream
+        ).fetchone()
+        skip = repeats(batch, row[0]) if row else 0
+        if skip == batch.count:
+            return Outcome(0, skip), None
+        self._connection.execute(
+            "INSERT INTO streams VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET cursor = excluded.cursor, seen = excluded.seen",
+            (*stream, batch.end, received),
+        )
+        records = rows.from_batch(batch, seq, received, skip)
+        self._connection.execute("INSERT INTO hot VALUES (?, ?, ?, ?, ?)", (seq, records.count, skip, received, data))
+        unit = Hot(records)
+        self._count(batch, records, unit)
+        entry = Entry(seq, records.count, len(data), received, unit.min_time, unit.max_time)
+        return Outcome(records.count, skip), (entry, unit)
+
+    def _count(self, batch: Batch, records: Rows, unit: Hot) -> None:
+        self._connection.execute(
+            "INSERT INTO sources VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+            "records = records + excluded.records, bytes = bytes + excluded.bytes, "
+            "parse_errors = parse_errors + excluded.parse_errors, "
+            "first = min(first, excluded.first), last = max(last, excluded.last)",
+            (
+                batch.node, batch.source, records.count, len(records.raw), len(records.errors), unit.min_time,
+                unit.max_time,
+            ),
+        )  # fmt: skip
+
+
+class _Cache:
+    """Hot units by sequence number, the least recently used ones dropped."""
+
+    def __init__(self, size: int) -> None:
+        self._size, self._used = size, 0
+        self._units: OrderedDict[int, tuple[Hot, int]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, seq: int) -> Hot | None:
+        with self._lock:
+            found = self._units.get(seq)
+            if found is None:
+                return None
+            self._units.move_to_end(seq)
+            return found[0]
+
+    def put(self, seq: int, unit: Hot, size: int) -> None:
+        with self._lock:
+            self._units[seq] = (unit, size)
+            self._used += size
+            while self._used > self._size and len(self._units) > 1:
+                self._used -= self._units.popitem(last=False)[1][1]
+
+    def drop(self, seq: int) -> None:
+        with self._lock:
+            found = self._units.pop(seq, None)
+            if found:
+                self._used -= found[1]
+
+
+def check(batch: Batch) -> None:
+    """Raise BadInput if a batch that has the right form contradicts itself."""
+    where = f"The batch of {batch.node}/{batch.source} at offset {batch.first}"
+    _check_positions(batch, where)
+    for name, kinds in (("texts", str), ("fields", dict), ("errors", str)):
+        if not all(isinstance(value, kinds) for value in getattr(batch, name).values()):
+            raise BadInput(f"{where}: {name} must map records to {'text' if kinds is str else 'names and values'}.")
+    for fields in batch.fields.values():
+        for name, value in fields.items():
+            if type(name) is not str or not _can_be_shown(value):
+                raise BadInput(f"{where}: field {name!r} has a value that is neither text, number, list nor map.")
+
+
+def _check_positions(batch: Batch, where: str) -> None:
+    offsets, ends = rows.column(batch, "offsets"), rows.column(batch, "ends")
+    starts, stops = rows.column(batch, "message_starts"), rows.column(batch, "message_ends")
+    if (offsets < 0).any() or batch.end >= 2**63:
+        raise BadInput(f"{where}: an offset is 2^63 or more.")
+    if (offsets[1:] <= offsets[:-1]).any() or batch.end <= offsets[-1]:
+        raise BadInput(f"{where}: the offsets do not grow, or its end is not behind the last of them.")
+    if (ends[1:] < ends[:-1]).any() or ends[-1] != len(batch.raw):
+        raise BadInput(f"{where}: ends do not grow up to the {len(batch.raw)} bytes of raw.")
+    lengths = np.diff(ends, prepend=0)
+    if (starts > stops).any() or (stops > lengths).any():
+        raise BadInput(f"{where}: a message is not a slice of its record.")
+
+
+def _can_be_shown(value: object, depth: int = 0) -> bool:
+    kind = type(value)
+    if kind in (str, int, float, bool, type(None)):
+        return True
+    if depth > 8:
+        return False
+    if kind is list:
+        return all(_can_be_shown(item, depth + 1) for item in value)  # type: ignore[attr-defined]
+    if kind is dict:
+        items = value.items()  # type: ignore[attr-defined]
+        return all(type(name) is str and _can_be_shown(item, depth + 1) for name, item in items)
+    return False
+
+
+def repeats(batch: Batch, cursor: int) -> int:
+    """Return how many records of a batch lie below its stream's cursor."""
+    return int(np.searchsorted(rows.column(batch, "offsets"), cursor))
+
+
+def _rows(seq: int, skip: int, received: int, data: bytes) -> Rows:
+    ((batch, _),) = wire.decode(data)
+    return rows.from_batch(batch, seq, received, skip)

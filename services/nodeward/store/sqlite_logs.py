@@ -1,0 +1,606 @@
+"""The embedded log shelf: hot batches in one SQLite file, compressed blocks in one file per day. See `base` for what must hold.
+
+    <root>/hot.db               batches as they came, cursors, totals; this process alone writes it
+    <root>/days/2026-11-24.db   blocks of the records of that day; the compactor alone writes it
+
+The two are kept in step by one number, `compacted`: records below it are read from blocks, all others from the hot batches.
+Compacting notes its range, writes blocks for it, and then, in one transaction, moves the number and removes the batches.
+Whatever a crash leaves of it is invisible, and is written again in exactly the same range.
+"""
+
+import contextlib
+import dataclasses
+import heapq
+import logging
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from nodeward.core.batch import Batch
+from nodeward.core.errors import NodewardError, NotFound, Unavailable
+from nodeward.store import base
+from nodeward.store.base import (
+    Arrivals,
+    Damage,
+    Effort,
+    Figures,
+    Found,
+    Histogram,
+    LogQuery,
+    LogShelf,
+    Outcome,
+    Page,
+    Removed,
+    Scanned,
+    SourceTotals,
+    Top,
+)
+from nodeward.store.logblocks import compactor, count, search, words
+from nodeward.store.logblocks.block import Meta
+from nodeward.store.logblocks.codec import Damaged
+from nodeward.store.logblocks.compactor import BLOCK_BYTES, BLOCK_ROWS, Compactor
+from nodeward.store.logblocks.day import DAY, Day, View, Writer
+from nodeward.store.logblocks.hot import Entry, Gone, HotPart, State
+from nodeward.store.logblocks.units import Stored, Unit
+
+log = logging.getLogger(__name__)
+
+HOT_BATCHES = 1000  # a search looks through each hot batch: this bounds them where batches are small
+HOT_SECONDS = 120
+MERGE_RUN = 8
+MAX_BEHIND = 20_000  # records a follower may be behind before some are skipped
+CONTEXT_BLOCKS = 64
+STREAM_MEMORY = 90 * DAY
+
+Answer = TypeVar("Answer")
+
+
+class SqliteLogShelf(LogShelf):
+    """Log records in SQLite files below `root`. `compactor` does the work that needs a core of its own."""
+
+    def __init__(self, root: Path, compactor_: Compactor | None = None) -> None:
+        self._root = root
+        self._compactor = compactor_ or compactor.Inline(root)
+        self._days_lock = threading.Lock()
+        self._days: dict[str, Day] = {}
+        self._upkeep = threading.Lock()  # compacting and removing take turns
+        self._unmerged: set[str] | None = None  # days that may have blocks to merge; None: all
+        (root / "days").mkdir(parents=True, exist_ok=True)
+        self._hot = HotPart(root / "hot.db")
+        for name in self._hot.removing():
+            self._unlink(name)
+
+    def append(self, batches: Sequence[tuple[Batch, bytes]], received: int) -> list[Outcome]:
+        """Store batches, durably and once."""
+        return self._hot.append(batches, received)
+
+    def search(
+        self,
+        query: LogQuery,
+        *,
+        cursor: str | None = None,
+        limit: int = 100,
+        newest_first: bool = True,
+        effort: Effort | None = None,
+    ) -> Page:
+        """Return the next `limit` records that match, by time."""  # fmt: skip
+        place = search.read_cursor(cursor, newest_first) if cursor else None
+
+        def answer(moment: _Moment) -> Page:
+            near = _near(query, place)
+            units = moment.by_time(near.start, near.end, newest_first)
+            return search.search(
+                units, query, place, limit, newest_first, effort or Effort(), moment.scanned, identifier
+            )
+
+        return self._at_one_moment(answer)
+
+    def get(self, identifier: str) -> Found:
+        """Return the record of that id."""
+        return self._at_one_moment(lambda moment: moment.read(*moment.locate(identifier)))
+
+    def context(self, identifier: str, before: int, after: int) -> tuple[list[Found], Found, list[Found]]:
+        """Return a record between its neighbours."""
+
+        def answer(moment: _Moment) -> tuple[list[Found], Found, list[Found]]:
+            found = moment.read(*moment.locate(identifier))
+            _, seq = _parsed(identifier)
+            return (
+                moment.neighbours(found, seq, before, -1)[::-1],
+                found,
+                moment.neighbours(found, seq, after, 1),
+            )
+
+        return self._at_one_moment(answer)
+
+    def follow(self, query: LogQuery, after: int | None, limit: int) -> Arrivals:
+        """Return what arrived behind `after`."""
+        return self._at_one_moment(lambda moment: moment.arrivals(query, after, limit))
+
+    def wait(self, after: int, seconds: float) -> bool:
+        """Wait until something arrived behind `after`."""
+        with self._hot.arrived:
+            return self._hot.arrived.wait_for(lambda: self._hot.state.next_seq - 1 > after, seconds)
+
+    def histogram(self, query: LogQuery, bins: int, effort: Effort | None = None) -> Histogram:
+        """Count what matches by time and level."""
+
+        def answer(moment: _Moment) -> Histogram:
+            units = moment.by_time(query.start, query.end)
+            return count.histogram(units, query, bins, effort or Effort(), moment.scanned)
+
+        return self._at_one_moment(answer)
+
+    def top(self, query: LogQuery, name: str, limit: int, effort: Effort | None = None) -> Top:
+        """Count what matches by a field's values."""
+
+        def answer(moment: _Moment) -> Top:
+            units = moment.by_time(query.start, query.end)
+            return count.top(units, query, name, limit, effort or Effort(), moment.scanned)
+
+        return self._at_one_moment(answer)
+
+    def sources(self) -> list[SourceTotals]:
+        """Return the totals by node and source."""
+        return self._hot.sources()
+
+    def compact(self, now: int) -> bool:
+        """Turn a stretch of hot batches into blocks, or several small blocks into one."""
+        with self._upkeep:
+            to_seq = self._hot.pending() or due(self._hot.state, now)
+            if to_seq is None:
+                return self._merge()
+            self._hot.begin_compaction(to_seq)
+            answer = self._compactor.do({"do": "compact", "from": self._hot.state.compacted, "to": to_seq})
+            for seq in answer["unreadable"]:
+                log.error("the batch of sequence %d in %s cannot be read; it is set aside there", seq, self._root)
+            self._hot.finish_compaction(to_seq, answer["unreadable"])
+            if self._unmerged is not None:
+                self._unmerged.update(answer["days"])
+            return True
+
+    def retain(self, before: int, max_bytes: int) -> Removed:
+        """Remove one day, or part of one, that is too old or too much."""
+        with self._upkeep:
+            self._hot.forget_streams(before - STREAM_MEMORY)
+            for day in self._all_days():
+                removed = self._remove_old(day, before)
+                if removed is not None:
+                    return removed
+            return self._remove_surplus(max_bytes) or Removed()
+
+    def verify(self) -> Iterator[Damage]:
+        """Read everything once."""
+        with self._moment() as moment:
+            for unit in moment.everything():
+                with search.reporting(unit, moment.scanned):
+                    if isinstance(unit, Stored):
+                        for number in range(words.SHARDS):
+                            unit.reader.may_hold([[number << 26]])
+                    unit.rows(np.arange(unit.count))
+                yield from moment.take_damage()
+            yield from moment.take_damage()
+
+    def figures(self) -> Figures:
+        """Return the figures for /metrics."""
+        hot = self._hot.state.entries
+        return Figures(
+            records=sum(total.records for total in self._hot.sources()),
+            bytes=self._bytes(),
+            backlog=sum(entry.count for entry in hot),
+            more={"hot_batches": len(hot), "days": len(self._all_days())},
+        )
+
+    def close(self) -> None:
+        """Let go of files and processes."""
+        self._compactor.close()
+        with self._upkeep, self._days_lock:
+            for day in self._days.values():
+                day.close()
+            self._days.clear()
+        self._hot.close()
+
+    @contextlib.contextmanager
+    def _moment(self) -> Iterator["_Moment"]:
+        with contextlib.ExitStack() as stack:
+            yield _Moment(self._hot, self._hot.state, self._all_days(), stack)
+
+    def _at_one_moment(self, answer: Callable[["_Moment"], Answer]) -> Answer:
+        """Return the answer as of one moment; where compaction was quicker, take another moment."""
+        for _ in range(20):
+            try:
+                with self._moment() as moment:
+                    return answer(moment)
+            except Gone:
+                continue
+        raise Unavailable("The log shelf changes faster than it can be read; try again.")
+
+    def _all_days(self) -> list[Day]:
+        """Return the day files, newest first."""
+        with self._days_lock:
+            names = {path.stem for path in (self._root / "days").glob("*.db")}
+            for gone in self._days.keys() - names:
+                self._days.pop(gone).close()
+            for name in names - self._days.keys():
+                try:
+                    self._days[name] = Day(compactor.day_path(self._root, name))
+                except ValueError:
+                    continue  # no day of ours: left alone
+            return sorted(self._days.values(), key=lambda day: -day.number)
+
+    def _merge(self) -> bool:
+        """Merge one run of small blocks. Return whether there was one."""
+        if self._unmerged is None:
+            self._unmerged = {day.path.stem for day in self._all_days()}
+        for day in self._all_days():
+            name = day.path.stem
+            if name not in self._unmerged:
+                continue
+            try:
+                with day.view() as view:
+                    run = mergeable(view.blocks(base.MIN_TIME, base.MAX_TIME))
+                if run and "damaged" not in self._compactor.do({"do": "merge", "day": name, "ids": run}):
+                    return True
+            except NodewardError as error:
+                log.warning("the blocks of %s are not merged: %s", name, error)
+            self._unmerged.discard(name)
+        return False
+
+    def _remove_old(self, day: Day, before: int) -> Removed | None:
+        if (day.number + 1) * DAY > before:
+            return None
+        with day.view() as view:
+            blocks = view.blocks(base.MIN_TIME, base.MAX_TIME)
+            old = [(identifier, meta) for identifier, meta in blocks if meta.max_received < before]
+            if blocks and not old:
+                return None
+            totals = _totals(view, [identifier for identifier, _ in old])
+        return self._remove(day, old, totals, whole=len(old) == len(blocks))
+
+    def _remove_surplus(self, max_bytes: int) -> Removed | None:
+        """Remove the oldest day, or of the only day the oldest blocks, if all together take too much."""
+        surplus = self._used() - max_bytes
+        if surplus <= 0 or not self._all_days():
+            return None
+        day = self._all_days()[-1]
+        with day.view() as view:
+            blocks = view.blocks(base.MIN_TIME, base.MAX_TIME)[::-1]
+            whole = len(self._all_days()) > 1
+            chosen = blocks if whole else _oldest(view, blocks, surplus)
+            totals = _totals(view, [identifier for identifier, _ in chosen])
+        return self._remove(day, chosen, totals, whole) if chosen else None
+
+    def _remove(
+        self, day: Day, blocks: list[tuple[int, Meta]], totals: list[tuple[str, str, int, int, int]], whole: bool
+    ) -> Removed:
+        name = day.path.stem
+        size = sum(meta.raw_bytes for _, meta in blocks)
+        if whole:
+            self._hot.forget(totals, (day.number + 1) * DAY, name)
+            self._unlink(name)
+        else:
+            writer = Writer(day.path)
+            try:
+                writer.drop([identifier for identifier, _ in blocks])
+            finally:
+                writer.close()
+            self._hot.forget(totals, base.MIN_TIME)
+        return Removed(sum(meta.count for _, meta in blocks), size, (name,))
+
+    def _unlink(self, name: str) -> None:
+        path = compactor.day_path(self._root, name)
+        for file in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+            file.unlink(missing_ok=True)
+        with self._days_lock:
+            day = self._days.pop(name, None)
+        if day is not None:
+            day.close()
+        self._hot.removed(name)
+
+    def _bytes(self) -> int:
+        total = 0
+        for path in self._root.rglob("*"):
+            with contextlib.suppress(FileNotFoundError):
+                total += path.stat().st_size
+        return total
+
+    def _used(self) -> int:
+        """Return how many bytes the blocks take, without room in their files that is free again."""
+        total = 0
+        for day in self._all_days():
+            with contextlib.suppress(NodewardError), day.view() as view:
+                total += view.bytes()
+        return total
+
+
+class _Moment:
+    """The shelf as it stood at one moment: the hot batches, and the blocks of what is below `compacted`."""
+
+    def __init__(self, hot: HotPart, state: State, days: list[Day], stack: contextlib.ExitStack) -> None:
+        self._hot, self._state, self._days, self._stack = hot, state, days, stack
+        self._views: dict[int, View | None] = {}
+        self.scanned = Scanned()
+
+    def by_time(self, start: int, end: int, newest_first: bool = True) -> Iterator[Unit]:
+        """Yield the units with records in [start, end), by their newest time, or by their oldest."""
+        if newest_first:
+            return heapq.merge(
+                self._hot_units(start, end, True), self._stored_units(start, end, True), key=lambda unit: -unit.max_time
+            )
+        return heapq.merge(
+            self._hot_units(start, end, False), self._stored_units(start, end, False), key=lambda unit: unit.min_time
+        )
+
+    def everything(self) -> Iterator[Unit]:
+        """Yield every unit."""
+        return self.by_time(base.MIN_TIME, base.MAX_TIME)
+
+    def locate(self, identifier: str) -> tuple[Unit, int]:
+        """Return where the record of that id lies: its unit and row. Raise NotFound."""
+        moment, seq = _parsed(identifier)
+        for unit in self._around(moment, seq):
+            with search.reporting(unit, self.scanned):
+                rows = np.flatnonzero((unit.column("seqs") == seq) & (unit.column("times") == moment))
+                if len(rows):
+                    return unit, int(rows[0])
+        why = "; what may have held it cannot be read" if self.scanned.damaged else ""
+        raise NotFound(f"There is no record with id '{identifier[:80]}'{why}.")
+
+    def read(self, unit: Unit, row: int) -> Found:
+        """Return the record of that place. Raise Unavailable if it cannot be read."""
+        try:
+            rows = unit.rows(np.array([row]))
+        except Damaged as error:
+            raise Unavailable(f"The record lies in a damaged block ({unit.where}): {error}.") from None
+        return Found(identifier(int(rows.times[0]), int(rows.seqs[0])), rows.record(0))
+
+    def neighbours(self, found: Found, seq: int, limit: int, side: int) -> list[Found]:
+        """Return the nearest records of the same stream, nearest first: arrived before (-1) or after (1)."""
+        record = found.record
+        stream = (record.node, record.source, record.generation)
+        query = LogQuery(nodes=(record.node,), sources=(record.source,))
+        nearest: list[tuple[int, Found]] = []
+        for looked, unit in enumerate(self._by_arrival(seq, side)):
+            reached = len(nearest) >= limit and side * nearest[limit - 1][0] < side * (
+                unit.from_seq if side > 0 else unit.to_seq - 1
+            )
+            if limit <= 0 or reached or looked >= CONTEXT_BLOCKS:
+                break
+            with search.reporting(unit, self.scanned):
+                nearest += _of_stream(unit, query, stream, seq, side, limit)
+                nearest.sort(key=lambda pair: side * pair[0])
+        return [one for _, one in nearest[:limit]]
+
+    def arrivals(self, query: LogQuery, after: int | None, limit: int) -> Arrivals:
+        """Return what arrived behind `after`, in that order; None: the newest that did."""
+        last = self._state.next_seq - 1
+        begin = max(after if after is not None else 0, last - MAX_BEHIND)
+        found: list[tuple[int, Unit, int]] = []
+        for unit in self._arrived_after(begin):
+            with search.reporting(unit, self.scanned):
+                rows = unit.matching(query)
+                seqs = unit.column("seqs")[rows]
+                found += [(int(seq), unit, int(row)) for seq, row in zip(seqs, rows, strict=True) if seq > begin]
+            if after is not None and unit.where == "hot" and len(found) >= limit:
+                break
+        found.sort(key=lambda place: place[0])
+        chosen = found[:limit] if after is not None else found[-limit:]
+        cursor = chosen[-1][0] if after is not None and len(found) >= limit else last
+        skipped = begin - after if after is not None and after < begin else 0
+        return Arrivals(self._read_all(chosen), max(cursor, after or 0) if after is not None else last, skipped)
+
+    def take_damage(self) -> list[Damage]:
+        """Return the damage met since the last call."""
+        damaged, self.scanned.damaged = self.scanned.damaged, []
+        return damaged
+
+    def _read_all(self, places: list[tuple[int, Unit, int]]) -> list[Found]:
+        found: dict[int, Found] = {}
+        by_unit: dict[int, list[tuple[int, Unit, int]]] = {}
+        for place in places:
+            by_unit.setdefault(id(place[1]), []).append(place)
+        for group in by_unit.values():
+            unit = group[0][1]
+            with search.reporting(unit, self.scanned):
+                rows = unit.rows(np.array(sorted(row for _, _, row in group)))
+                for index, seq in enumerate(rows.seqs.tolist()):
+                    found[seq] = Found(identifier(int(rows.times[index]), seq), rows.record(index))
+        return [found[seq] for seq in sorted(found)]
+
+    def _hot_units(self, start: int, end: int, newest_first: bool) -> Iterator[Unit]:
+        entries = [entry for entry in self._state.entries if entry.max_time >= start and entry.min_time < end]
+        entries.sort(key=lambda entry: -entry.max_time if newest_first else entry.min_time)
+        return self._opened(entries)
+
+    def _opened(self, entries: Sequence[Entry]) -> Iterator[Unit]:
+        for entry in entries:
+            try:
+                yield self._hot.unit(entry)
+            except Damaged as error:
+                self._report("hot", entry.min_time, entry.max_time, entry.count, str(error))
+
+    def _stored_units(self, start: int, end: int, newest_first: bool) -> Iterator[Unit]:
+        days = self._days if newest_first else self._days[::-1]
+        for day in days:
+            if day.number * DAY < end and (day.number + 1) * DAY > start:
+                view = self._view(day)
+                if view is not None:
+                    blocks = self._visible(view.blocks(start, end, newest_first))
+                    yield from self._readers(day, view, blocks)
+
+    def _readers(self, day: Day, view: View, blocks: Sequence[tuple[int, Meta]]) -> Iterator[Stored]:
+        for number, meta in blocks:
+            where = f"{day.path.name}, block {number}"
+            try:
+                reader = compactor.reader(view, number, meta, self._on_read)
+            except Damaged as error:
+                self._report(where, meta.min_time, meta.max_time, meta.count, str(error))
+                continue
+            self.scanned.blocks += 1
+            yield Stored(where, reader, self._on_pass)
+
+    def _visible(self, blocks: Sequence[tuple[int, Meta]]) -> list[tuple[int, Meta]]:
+        """Return the blocks that hold what is not hot. One that holds both was merged meanwhile: raise Gone."""
+        compacted = self._state.compacted
+        if any(meta.from_seq < compacted < meta.to_seq for _, meta in blocks):
+            raise Gone
+        return [(number, meta) for number, meta in blocks if meta.to_seq <= compacted]
+
+    def _view(self, day: Day) -> View | None:
+        if day.number not in self._views:
+            try:
+                self._views[day.number] = self._stack.enter_context(day.view())
+            except NodewardError as error:
+                self._views[day.number] = None
+                if day.path.exists():  # else retention removed it just now
+                    self._report(day.path.name, day.number * DAY, (day.number + 1) * DAY - 1, 0, str(error))
+        return self._views[day.number]
+
+    def _around(self, moment: int, seq: int) -> Iterator[Unit]:
+        """Yield the units that may hold that record."""
+        if seq >= self._state.compacted:
+            yield from self._opened([entry for entry in self._state.entries if entry.seq <= seq < entry.end])
+            return
+        for unit in self._stored_units(moment, moment + 1, True):
+            if unit.from_seq <= seq < unit.to_seq:
+                yield unit
+
+    def _by_arrival(self, seq: int, side: int) -> Iterator[Unit]:
+        """Yield units from that sequence number on, forwards or backwards."""
+        entries = [entry for entry in self._state.entries if (entry.end > seq if side > 0 else entry.seq <= seq)]
+        stored = []
+        for day in self._days:
+            view = self._view(day)
+            blocks = self._visible(view.blocks(base.MIN_TIME, base.MAX_TIME)) if view is not None else []
+            stored += [
+                (meta, day, view, number)
+                for number, meta in blocks
+                if (meta.to_seq > seq if side > 0 else meta.from_seq <= seq)
+            ]
+        stored.sort(key=lambda place: place[0].from_seq if side > 0 else -place[0].to_seq)
+        if side < 0:
+            yield from self._opened(entries[::-1])
+        for meta, day, view, number in stored:
+            assert view is not None
+            yield from self._readers(day, view, [(number, meta)])
+        if side > 0:
+            yield from self._opened(entries)
+
+    def _arrived_after(self, after: int) -> Iterator[Unit]:
+        if after + 1 < self._state.compacted:
+            yield from (unit for unit in self._by_arrival(after + 1, 1) if unit.to_seq > after + 1)
+            return
+        yield from self._opened([entry for entry in self._state.entries if entry.end > after + 1])
+
+    def _report(self, where: str, start: int, end: int, records: int, reason: str) -> None:
+        self.scanned.damaged.append(Damage(where, start, end, records, reason))
+
+    def _on_read(self, size: int) -> None:
+        self.scanned.bytes += size
+
+    def _on_pass(self) -> None:
+        self.scanned.passed_over += 1
+
+
+def identifier(moment: int, seq: int) -> str:
+    """Return the id of a record: its time says in which day's file it lies, its sequence number which one it is."""
+    return f"{moment:x}-{seq:x}"
+
+
+def due(state: State, now: int) -> int | None:
+    """Return up to which sequence number hot batches shall be compacted now, or None if that can wait."""
+    rows = size = 0
+    for number, entry in enumerate(state.entries, 1):
+        rows, size = rows + entry.count, size + entry.bytes
+        if rows >= BLOCK_ROWS or size >= BLOCK_BYTES or number >= HOT_BATCHES:
+            return entry.end
+    if state.entries and state.entries[0].received <= now - HOT_SECONDS * 1_000_000:
+        return state.entries[-1].end
+    return None
+
+
+def mergeable(blocks: Sequence[tuple[int, Meta]]) -> list[int]:
+    """Return the ids of a run of neighbours, all small and of about the same size, that shall become one block."""
+    run: list[int] = []
+    tier = -1
+    for identifier_, meta in sorted(blocks, key=lambda pair: pair[1].from_seq):
+        own = _tier(meta)
+        if own != tier:
+            run, tier = [], own
+        run.append(identifier_)
+        if own >= 0 and len(run) == MERGE_RUN:
+            return run
+    return []
+
+
+def _tier(meta: Meta) -> int:
+    """Return a number that blocks of about the same size share, or -1 for those that are large enough."""
+    if meta.count * MERGE_RUN > 2 * BLOCK_ROWS or meta.raw_bytes * MERGE_RUN > 4 * BLOCK_BYTES:
+        return -1
+    return meta.count.bit_length() // 3
+
+
+def _near(query: LogQuery, place: search.Cursor | None) -> LogQuery:
+    """Return the query without the times that earlier pages went through."""
+    if place is None:
+        return query
+    if place.newest_first:
+        return dataclasses.replace(query, end=min(query.end, place.time + 1))
+    return dataclasses.replace(query, start=max(query.start, place.time))
+
+
+def _parsed(identifier_: str) -> tuple[int, int]:
+    moment, _, seq = identifier_.partition("-")
+    try:
+        found = int(moment, 16), int(seq, 16)
+    except ValueError:
+        found = -1, -1
+    if len(identifier_) > 40 or min(found) < 0 or max(found) >= 2**62:
+        raise NotFound(f"'{identifier_[:80]}' is no id of a log record.")
+    return found
+
+
+def _of_stream(
+    unit: Unit, query: LogQuery, stream: tuple[str, str, str], seq: int, side: int, limit: int
+) -> list[tuple[int, Found]]:
+    """Return the records of a stream in a unit that are nearest to `seq` on one side."""
+    rows = unit.matching(query)
+    names = unit.names("stream")
+    wanted = np.array([entry[:3] == stream for entry in names.table], np.bool_)[names.codes[rows]]
+    seqs = unit.column("seqs")[rows]
+    wanted &= (seqs - seq) * side > 0
+    rows = rows[wanted]
+    rows = np.sort(rows[np.argsort(side * seqs[wanted], kind="stable")[:limit]])
+    if not len(rows):
+        return []
+    found = unit.rows(rows)
+    return [
+        (
+            int(found.seqs[index]),
+            Found(identifier(int(found.times[index]), int(found.seqs[index])), found.record(index)),
+        )
+        for index in range(found.count)
+    ]
+
+
+def _totals(view: View, identifiers: Sequence[int]) -> list[tuple[str, str, int, int, int]]:
+    found: list[tuple[str, str, int, int, int]] = []
+    for number in identifiers:
+        with contextlib.suppress(Damaged):  # what cannot be read stays in the totals
+            found += view.head(number).totals
+    return found
+
+
+def _oldest(view: View, blocks: list[tuple[int, Meta]], surplus: int) -> list[tuple[int, Meta]]:
+    """Return the oldest blocks, as many as make room enough."""
+    share = view.bytes() / max(sum(meta.raw_bytes for _, meta in blocks), 1)
+    chosen, size = [], 0.0
+    for number, meta in blocks:
+        if size >= surplus:
+            break
+        chosen.append((number, meta))
+        size += meta.raw_bytes * share
+    return chosen
