@@ -1,0 +1,146 @@
+"""The program `monitor`: settings → the board and its parts → the loop."""
+
+import argparse
+import contextlib
+import fcntl
+import logging
+import sys
+from collections.abc import Callable, Iterator, Sequence
+
+from nodeward.core import http as core_http
+from nodeward.core import log as core_log
+from nodeward.core.errors import ConfigError
+from nodeward.core.files import read_secret
+from nodeward.core.ground import Ground, ground
+from nodeward.core.program import Part, Worker, guarded, run
+from nodeward.core.server import Server
+from nodeward.core.settings import load, port
+from nodeward.monitor.adopt import adopt
+from nodeward.monitor.board import Board
+from nodeward.monitor.definitions import Definitions, Fleet
+from nodeward.monitor.dispatch import Outbox, Sender
+from nodeward.monitor.http import Parts, mount
+from nodeward.monitor.keeping import Keeping
+from nodeward.monitor.notifiers import KINDS
+from nodeward.monitor.observe import Observer
+from nodeward.monitor.settings import MonitorSettings
+from nodeward.monitor.tick import Tick
+from nodeward.monitor.writer import Writer
+from nodeward.store.base_states import StateShelf
+from nodeward.store.choose_states import open_states
+from nodeward.supervise import http as programs
+
+log = logging.getLogger("nodeward.monitor")
+
+REFRESH_SECONDS = 5.0
+TICK_SECONDS = 0.5
+THREADS = 32  # long polls hold one each
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the monitor until a signal. Return the exit code."""
+    parser = argparse.ArgumentParser(prog="nodeward-monitor", description=__doc__)
+    parser.add_argument("--check-config", action="store_true", help="check the settings and end")
+    asked = parser.parse_args(arguments)
+    settings = load(MonitorSettings)
+    check(settings)
+    if asked.check_config:
+        return 0
+    core_log.set_up(settings)
+    logging.getLogger("urllib3").setLevel(logging.INFO)  # its debug lines hold the paths of webhooks: secrets
+    with _only_one(settings):
+        return serve(settings)
+
+
+def check(settings: MonitorSettings) -> None:
+    """Raise ConfigError if the settings do not go together or name what is not there."""
+    port("monitor")
+    if settings.smtp_user and settings.smtp_password_file is None:
+        raise ConfigError("NODEWARD_MONITOR_SMTP_USER is set: NODEWARD_MONITOR_SMTP_PASSWORD_FILE must name a file.")
+    if settings.smtp_password_file is not None:
+        read_secret(settings.smtp_password_file, "NODEWARD_MONITOR_SMTP_PASSWORD_FILE")
+
+
+def serve(settings: MonitorSettings) -> int:
+    """Open the shelf, run all parts, close it."""
+    base = ground(settings)
+    shelf = open_states(settings.store, settings.data)
+    try:
+        return run(build(settings, base, shelf))
+    finally:
+        shelf.close()
+
+
+def build(settings: MonitorSettings, base: Ground, shelf: StateShelf) -> list[Part]:
+    """Return the parts of the monitor, in the order in which they start."""
+    board = Board(shelf.load())
+    writer = Writer(board, shelf)
+    observer = Observer(settings.slack, settings.gather)
+    notifiers = {kind: make(settings) for kind, make in KINDS.items()}
+
+    def take(fleet: Fleet) -> None:
+        writer.do(lambda draft: adopt(draft, observer, fleet, settings.first_contact))
+
+    definitions = Definitions(base.config, settings.data / "monitoring.json", take)
+    outbox = Outbox(shelf, notifiers)
+    tick = Tick(board, writer, observer, outbox, grace=settings.grace, remind=settings.remind)
+    sender = Sender(board, shelf, writer, notifiers, settings.link)
+    app = core_http.create("monitor", "monitor", base.credentials, lambda: not_ready(definitions))
+    mount(app, Parts(board, shelf, writer, observer, definitions, settings.ack_expiry))
+    programs.mount(app, settings.var)
+    return [
+        *base.parts,
+        writer,
+        Worker("definitions", definitions.unit, idle=REFRESH_SECONDS),
+        Worker("tick", _once_loaded(definitions, tick.unit), idle=TICK_SECONDS),
+        _Sending(Worker("sender", _once_loaded(definitions, sender.unit), idle=TICK_SECONDS), sender),
+        Worker("keeping", Keeping(shelf, settings).unit, idle=60.0),
+        Server(app, settings.bind, port("monitor"), THREADS),
+    ]
+
+
+def not_ready(definitions: Definitions) -> list[str]:
+    """Return what is missing: without definitions no result can be judged."""
+    if definitions.loaded:
+        return []
+    return [f"The definitions were never loaded. {definitions.failure}".strip()]
+
+
+def _once_loaded(definitions: Definitions, unit: Callable[[], bool]) -> Callable[[], bool]:
+    """Without definitions there are no deadlines, and no contacts to tell."""
+    return lambda: definitions.loaded and unit()
+
+
+class _Sending:
+    """The sender's worker, and what it has on other threads, as one part."""
+
+    def __init__(self, worker: Worker, sender: Sender) -> None:
+        self._worker, self._sender = worker, sender
+
+    def start(self) -> None:
+        self._worker.start()
+
+    def stop(self) -> None:
+        self._worker.stop()
+        self._sender.close()
+
+    @property
+    def alive(self) -> bool:
+        return self._worker.alive
+
+
+@contextlib.contextmanager
+def _only_one(settings: MonitorSettings) -> Iterator[None]:
+    """Hold a lock while the monitor runs. Raise ConfigError if another one has it: two would tell everybody twice."""
+    settings.data.mkdir(parents=True, exist_ok=True)
+    path = settings.data / "lock"
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ConfigError(f"Another monitor runs on {settings.data}: it holds {path}. Stop it first.") from None
+        yield
+
+
+if __name__ == "__main__":
+    sys.exit(guarded(main))
