@@ -56,7 +56,7 @@ class Load(Arguments):
     warning: Threshold | None = Field(parse(2), description="Warn when the load average alerts.", examples=[2])
     critical: Threshold | None = Field(parse(4), description="Critical when it alerts.", examples=[4])
     minutes: Literal[1, 5, 15] = Field(5, description="Which of the three averages is judged.", examples=[15])
-    per_cpu: bool = Field(True, description="Divide by the CPUs this node may use before judging.", examples=[False])
+    per_cpu: bool = Field(True, description="Divide by the number of CPUs before judging.", examples=[False])
 
 
 class Memory(Arguments):

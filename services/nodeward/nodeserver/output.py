@@ -1,0 +1,146 @@
+"""The plugin API's words: what an exit code means, how output is divided, what perfdata looks like.
+
+The grammar is Nagios Core 4's: the first line is the text, after `|` perfdata; the next lines are long output until one with a
+`|`; what follows that is perfdata to the end.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from nodeward.core.ranges import Range
+from nodeward.core.states import CRITICAL, OK, SERVICE_STATES, UNKNOWN, WARNING
+
+__all__ = [
+    "CRITICAL",
+    "OK",
+    "UNKNOWN",
+    "WARNING",
+    "Metric",
+    "Outcome",
+    "divide",
+    "from_plugin",
+    "judge",
+    "perf",
+    "worst",
+]
+
+_BADNESS = {OK: 0, WARNING: 1, UNKNOWN: 2, CRITICAL: 3}
+_CONTROL = {code: f"\\x{code:02x}" for code in [*range(9), 11, 12, *range(14, 27), *range(28, 32), 127]}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a check said: exit code 0 to 3, first line, further lines, perfdata."""
+
+    code: int
+    output: str
+    long_output: str = ""
+    perfdata: str = ""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A measured value, with the thresholds it is judged by."""
+
+    label: str
+    value: float | None
+    unit: str = ""
+    warning: Range | None = None
+    critical: Range | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+
+    @property
+    def code(self) -> int:
+        """What this value means."""
+        return judge(self.value, self.warning, self.critical)
+
+
+def judge(value: float | None, warning: Range | None, critical: Range | None) -> int:
+    """Return the code that a value means. A value that is not known is UNKNOWN."""
+    if value is None:
+        return UNKNOWN
+    if critical is not None and critical.alerts(value):
+        return CRITICAL
+    return WARNING if warning is not None and warning.alerts(value) else OK
+
+
+def worst(codes: Iterable[int]) -> int:
+    """Return the worst of `codes`, by OK < WARNING < UNKNOWN < CRITICAL; OK if there are none."""
+    return max(codes, key=_BADNESS.__getitem__, default=OK)
+
+
+def said(name: str, metrics: Iterable[Metric], text: str, long_output: str = "", code: int | None = None) -> Outcome:
+    """Return the outcome of a built-in check in the plugins' style, e.g. ``LOAD OK - 0.31 per CPU``.
+
+    The code is the metrics' worst, unless it is given.
+    """
+    measured = list(metrics)
+    found = worst(metric.code for metric in measured) if code is None else code
+    return Outcome(found, f"{name} {SERVICE_STATES[found]} - {text}", long_output, " ".join(map(perf, measured)))
+
+
+def perf(metric: Metric) -> str:
+    """Return a metric as a perfdata item, without the semicolons that would end it."""
+    label = metric.label.replace("'", "''")
+    quoted = f"'{label}'" if re.search(r"[\s']", label) else label
+    value = "U" if metric.value is None else number(metric.value)
+    limits = [metric.warning, metric.critical]
+    ends = [metric.minimum, metric.maximum]
+    rest = [str(one) if one is not None else "" for one in limits] + [number(e) if e is not None else "" for e in ends]
+    return ";".join([f"{quoted}={value}{metric.unit if metric.value is not None else ''}", *rest]).rstrip(";")
+
+
+def number(value: float) -> str:
+    """Write a number as perfdata wants it: no exponent, at most six decimals, no needless zeros."""
+    return str(int(value)) if value == int(value) else f"{value:.6f}".rstrip("0").rstrip(".")
+
+
+def divide(text: str) -> tuple[str, str, str]:
+    """Given what a plugin printed, return (first line, long output, perfdata)."""
+    first, _, rest = text.partition("\n")
+    output, _, perfdata = first.partition("|")
+    lines: list[str] = []
+    pieces = [perfdata.strip()]
+    if rest:
+        long_text, bar, more = rest.partition("|")
+        lines = long_text.rstrip().split("\n") if bar else rest.rstrip().split("\n")
+        pieces += [line.strip() for line in more.split("\n")]
+    return output.strip(), "\n".join(line.rstrip() for line in lines), " ".join(filter(None, pieces))
+
+
+def readable(data: bytes) -> str:
+    """Return what a plugin printed as text; what is not UTF-8, and control characters, show as \\xNN."""
+    text = data.decode("utf-8", "backslashreplace").replace("\r\n", "\n").replace("\r", "\n")
+    return text.translate(_CONTROL)
+
+
+def from_plugin(status: int, stdout: bytes, stderr: bytes = b"", truncated: bool = False) -> Outcome:
+    """Given how a plugin ended (exit code, or minus the signal) and what it printed, return the outcome.
+
+    stdout alone counts; where it is empty, stderr is shown so that the reason is not lost.
+    """
+    output, long_output, perfdata = divide(readable(stdout).strip("\n"))
+    complaint = readable(stderr).strip()
+    if not output and not long_output and not perfdata:
+        output, _, long_output = complaint.partition("\n")
+        output = f"(No output on stdout) stderr: {output}" if complaint else "(No output returned from plugin)"
+    if truncated:
+        long_output = f"{long_output}\n(The rest of the output was left out: it is too long.)".lstrip("\n")
+    code, remark = _meaning(status)
+    if remark:
+        output = f"{remark} {output}"
+    return Outcome(code, output, long_output, perfdata)
+
+
+def _meaning(status: int) -> tuple[int, str]:
+    if 0 <= status <= 3:
+        return status, ""
+    if status == 126:
+        return CRITICAL, "(Return code of 126 is out of bounds. Check if plugin is executable)"
+    if status == 127:
+        return CRITICAL, "(Return code of 127 is out of bounds. Check if plugin exists)"
+    if status < 0:
+        return CRITICAL, f"(The plugin did not exit properly: it was ended by signal {-status})"
+    return CRITICAL, f"(Return code of {status} is out of bounds)"
