@@ -288,7 +288,7 @@ class SqliteLogShelf(LogShelf):
             finally:
                 writer.close()
             self._hot.forget(totals, base.MIN_TIME)
-        return Removed(sum(meta.count for _, meta in blocks), size, (name,))
+        return Removed(sum(meta.records for _, meta in blocks), size, (name,))
 
     def _unlink(self, name: str) -> None:
         path = compactor.day_path(self._root, name)
@@ -377,6 +377,7 @@ class _Moment:
     def arrivals(self, query: LogQuery, after: int | None, limit: int) -> Arrivals:
         """Return what arrived behind `after`, in that order; None: the newest that did."""
         last = self._state.next_seq - 1
+        after = None if after is None else min(after, last)  # one from before a restore
         begin = max(after if after is not None else 0, last - MAX_BEHIND)
         found: list[tuple[int, Unit, int]] = []
         for unit in self._arrived_after(begin):
@@ -390,7 +391,7 @@ class _Moment:
         chosen = found[:limit] if after is not None else found[-limit:]
         cursor = chosen[-1][0] if after is not None and len(found) >= limit else last
         skipped = begin - after if after is not None and after < begin else 0
-        return Arrivals(self._read_all(chosen), max(cursor, after or 0) if after is not None else last, skipped)
+        return Arrivals(self._read_all(chosen), cursor, skipped)
 
     def take_damage(self) -> list[Damage]:
         """Return the damage met since the last call."""
@@ -437,7 +438,7 @@ class _Moment:
             try:
                 reader = compactor.reader(view, number, meta, self._on_read)
             except Damaged as error:
-                self._report(where, meta.min_time, meta.max_time, meta.count, str(error))
+                self._report(where, meta.min_time, meta.max_time, meta.records, str(error))
                 continue
             self.scanned.blocks += 1
             yield Stored(where, reader, self._on_pass)
@@ -538,9 +539,9 @@ def mergeable(blocks: Sequence[tuple[int, Meta]]) -> list[int]:
 
 def _tier(meta: Meta) -> int:
     """Return a number that blocks of about the same size share, or -1 for those that are large enough."""
-    if meta.count * MERGE_RUN > 2 * BLOCK_ROWS or meta.raw_bytes * MERGE_RUN > 4 * BLOCK_BYTES:
+    if meta.records * MERGE_RUN > 2 * BLOCK_ROWS or meta.raw_bytes * MERGE_RUN > 4 * BLOCK_BYTES:
         return -1
-    return meta.count.bit_length() // 3
+    return meta.records.bit_length() // 3
 
 
 def _near(query: LogQuery, place: search.Cursor | None) -> LogQuery:

@@ -38,7 +38,7 @@ class Meta(NamedTuple):
     from_seq: int
     to_seq: int
     part: int
-    count: int
+    records: int
     raw_bytes: int
     min_time: int
     max_time: int
@@ -179,7 +179,7 @@ class Reader:
         """Return a column of all records."""
         if name not in self._columns:
             position, length = self.head.columns[name]
-            count = self.head.minutes if name.startswith("minute") else self.meta.count
+            count = self.head.minutes if name.startswith("minute") else self.meta.records
             self._columns[name] = codec.unpack(self._read("columns", position, length), count)
             self._on_read(8 * count)
         return self._columns[name]
@@ -210,7 +210,7 @@ class Reader:
 
     def all_rows(self) -> Rows:
         """Return every record, for merging blocks."""
-        return self.rows(np.arange(self.meta.count))
+        return self.rows(np.arange(self.meta.records))
 
     def range_of(self, number: int) -> tuple[int, int]:
         """Return the first row of a piece and the one behind its last."""
@@ -218,7 +218,7 @@ class Reader:
         return int(bounds[number]), int(bounds[number + 1])
 
     def _row_bounds(self) -> Numbers:
-        return np.append(self.head.bounds, self.meta.count)
+        return np.append(self.head.bounds, self.meta.records)
 
     def _shard(self, number: int) -> bytes:
         size = self.meta.pieces * self.meta.width
@@ -389,8 +389,7 @@ def _minutes(rows: Rows) -> tuple[Numbers, ...]:
     base = int(minutes.min())
     sizes = (len(rows.hosts.table), len(rows.streams.table), 256)
     key = minutes - base
-    for size, codes in zip(sizes, (rows.hosts.codes, rows.streams.codes, rows.levels), strict=True):
-        key = key * size + codes
+    key = ((key * sizes[0] + rows.hosts.codes) * sizes[1] + rows.streams.codes) * sizes[2] + rows.levels
     key, counts = np.unique(key, return_counts=True)
     if len(key) * 8 > rows.count:
         return (np.empty(0, np.int64),) * 5

@@ -1,13 +1,15 @@
 """Counting what matches: from each block's counters where they suffice, else from its columns; its lines only if words ask."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
 from nodeward.core import severity
 from nodeward.store.base import Bin, Effort, Histogram, LogQuery, Scanned, Top
 from nodeward.store.logblocks.block import MINUTE
+from nodeward.store.logblocks.match import Mask
 from nodeward.store.logblocks.rows import Names, Numbers
 from nodeward.store.logblocks.search import Spending, reporting
 from nodeward.store.logblocks.units import Stored, Unit, one_of
@@ -101,7 +103,7 @@ def _kept_counters(unit: Stored, query: LogQuery) -> Numbers:
     return np.flatnonzero(kept)
 
 
-def _wanted(table: list[str], names: tuple[str, ...]) -> Numbers:
+def _wanted(table: list[str], names: tuple[str, ...]) -> Mask:
     test = one_of(names)
     return np.array([test(entry) for entry in table], np.bool_)
 
@@ -111,13 +113,14 @@ def _values(unit: Unit, query: LogQuery, name: str) -> Iterable[tuple[str, int]]
         kept = _kept_counters(unit, query)
         codes = unit.reader.column(f"minute_{'stream' if name in ('node', 'source') else name}")[kept]
         weights = unit.reader.column("minute_count")[kept]
-        table = {"host": unit.reader.head.hosts, "level": []}.get(name, unit.reader.head.streams)
+        head = unit.reader.head
+        table: Sequence[Any] = {"host": head.hosts, "level": []}.get(name, head.streams)
     else:
         rows = unit.matching(query)
         if name == "level":
             codes, table = unit.column("levels")[rows], []
         else:
-            names: Names[str] = unit.names("stream" if name in ("node", "source") else name)
+            names: Names[Any] = unit.names("stream" if name in ("node", "source") else name)
             codes, table = names.codes[rows].astype(np.int64), names.table
         weights = np.ones(len(rows), np.int64)
     counts = np.bincount(codes, weights)
@@ -125,8 +128,8 @@ def _values(unit: Unit, query: LogQuery, name: str) -> Iterable[tuple[str, int]]
         yield _value(table, int(code), name), int(counts[code])
 
 
-def _value(table: list[str], code: int, name: str) -> str:
+def _value(table: Sequence[Any], code: int, name: str) -> str:
     if name == "level":
         return severity.name(code) or ""
     entry = table[code]
-    return str(getattr(entry, name)) if name in ("node", "source") else entry
+    return str(getattr(entry, name)) if name in ("node", "source") else str(entry)

@@ -24,7 +24,7 @@ MIGRATIONS = [
     CREATE TABLE blocks (
         id INTEGER PRIMARY KEY AUTOINCREMENT,  -- never used twice: readers remember heads by it
         from_seq INTEGER NOT NULL, to_seq INTEGER NOT NULL, part INTEGER NOT NULL,
-        count INTEGER NOT NULL, raw_bytes INTEGER NOT NULL,
+        records INTEGER NOT NULL, raw_bytes INTEGER NOT NULL,
         min_time INTEGER NOT NULL, max_time INTEGER NOT NULL, max_received INTEGER NOT NULL,
         levels INTEGER NOT NULL, pieces INTEGER NOT NULL, width INTEGER NOT NULL,
         head BLOB NOT NULL,

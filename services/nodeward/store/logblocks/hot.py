@@ -62,7 +62,8 @@ class Gone(Exception):
     """What a snapshot spoke of was compacted meanwhile: take a new one."""
 
 
-class Entry(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Entry:
     """A hot batch: where it is, how large, of when."""
 
     seq: int

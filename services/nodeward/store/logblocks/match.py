@@ -4,23 +4,20 @@ Lines lie one after the other, each with a newline behind it. A text is looked f
 other; only what that finds is looked at more closely.
 """
 
-import functools
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import re2
 from numpy.typing import NDArray
 
-from nodeward.core.errors import BadInput
 from nodeward.store.base import FieldTerm, LogQuery, Term
 from nodeward.store.logblocks import codec, words
 from nodeward.store.logblocks.rows import Numbers
+from nodeward.store.patterns import pattern
 
 Mask = NDArray[np.bool_]
-MAX_PATTERN = 2000
 _WORD = words.IS_WORD.tolist()
 _LETTERS = frozenset(b"abcdefghijklmnopqrstuvwxyz")
 
@@ -83,23 +80,6 @@ def needed_words(term: Term) -> list[int]:
                 found.append(int(words.hashes(text[begin:position])[0]))
             begin = None
     return found
-
-
-@functools.lru_cache(256)
-def pattern(source: str) -> Any:
-    """Return the compiled pattern. Raise BadInput with a sentence if it is none."""
-    if len(source) > MAX_PATTERN:
-        raise BadInput(f"The pattern has {len(source)} characters; at most {MAX_PATTERN} are allowed.")
-    options = re2.Options()
-    options.log_errors = False
-    options.never_nl = True
-    options.max_mem = 16 * 1024 * 1024
-    options.encoding = re2.Options.Encoding.LATIN1  # bytes are bytes; what is not UTF-8 can be looked for too
-    try:
-        return re2.compile(b"(?m)" + source.encode(), options)
-    except re2.error as error:
-        reason = error.args[0].decode("utf-8", "replace") if isinstance(error.args[0], bytes) else str(error.args[0])
-        raise BadInput(f"The pattern {source!r} cannot be used: {reason}. It must be an RE2 expression.") from None
 
 
 def contains(term: Term, text: bytes) -> bool:

@@ -102,7 +102,8 @@ def search(
     sign = -1 if newest_first else 1
     bound = (sign * cursor.time, sign * cursor.seq) if cursor else (_BEFORE_ALL, _BEFORE_ALL)
     spending = Spending(effort, scanned)
-    best, opened = _Best(limit + 1), []
+    best = _Best(limit + 1)
+    opened: list[Unit] = []
     stopped: int | None = None
     for unit in units:
         edge = max(sign * (unit.max_time if newest_first else unit.min_time), bound[0])

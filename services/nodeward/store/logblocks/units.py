@@ -81,7 +81,7 @@ class Stored:
         self.where, self._reader, self._on_pass = where, reader, on_pass
         meta = reader.meta
         self.min_time, self.max_time = meta.min_time, meta.max_time
-        self.from_seq, self.to_seq, self.count = meta.from_seq, meta.to_seq, meta.count
+        self.from_seq, self.to_seq, self.count = meta.from_seq, meta.to_seq, meta.records
 
     @property
     def reader(self) -> block.Reader:

@@ -1,0 +1,107 @@
+"""The program `logserver`: settings → the shelf and its parts → the loop."""
+
+import argparse
+import contextlib
+import fcntl
+import logging
+import sys
+from collections.abc import Iterator, Sequence
+
+from nodeward.core import clock
+from nodeward.core import http as core_http
+from nodeward.core import log as core_log
+from nodeward.core.errors import ConfigError
+from nodeward.core.ground import Ground, ground
+from nodeward.core.program import Part, Worker, guarded, run
+from nodeward.core.server import Server
+from nodeward.core.settings import load, port
+from nodeward.logserver.http import mount
+from nodeward.logserver.metrics import Figures
+from nodeward.logserver.receive import Receiver
+from nodeward.logserver.retain import Retention
+from nodeward.logserver.senders import Senders
+from nodeward.logserver.settings import LogserverSettings
+from nodeward.logserver.syslog import Syslog
+from nodeward.store import choose
+from nodeward.store.base import LogShelf
+from nodeward.supervise import http as programs
+
+log = logging.getLogger("nodeward.logserver")
+
+THREADS = 64  # those who follow hold one each
+RETAIN_SECONDS = 60.0
+
+# What these say is about receiving; shipped here, each record could make another.
+NEVER_SHIPPED = ("nodeward.logserver.receive", "nodeward.logserver.syslog", "nodeward.store", "nodeward.core.http")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the log server until a signal. Return the exit code."""
+    parser = argparse.ArgumentParser(prog="nodeward-logserver", description=__doc__)
+    parser.add_argument("--check-config", action="store_true", help="check the settings and end")
+    asked = parser.parse_args(arguments)
+    settings = load(LogserverSettings)
+    port("logserver")
+    choose.check(settings.store)
+    if asked.check_config:
+        return 0
+    core_log.set_up(settings)
+    for prefix in NEVER_SHIPPED:
+        core_log.no_shipping(prefix)
+    with _only_one(settings):
+        return serve(settings)
+
+
+def serve(settings: LogserverSettings) -> int:
+    """Open the shelf, run all parts, close it."""
+    base = ground(settings)
+    shelf = choose.log_shelf(settings.store, settings.data / "logs")
+    try:
+        return run(build(settings, base, shelf))
+    finally:
+        shelf.close()
+
+
+def build(settings: LogserverSettings, base: Ground, shelf: LogShelf) -> list[Part]:
+    """Return the parts of the log server, in the order in which they start."""
+    receiver = Receiver(shelf)
+    senders = Senders(base.config)
+    syslog = Syslog(settings.bind, settings.syslog_port, settings.syslog_timezone, receiver.store, senders.node_of)
+    app = core_http.create("logserver", "log server", base.credentials, lambda: not_ready(receiver))
+    mount(app, shelf, receiver)
+    programs.mount(app, settings.var)
+    Figures(app.extensions["metrics"], shelf, receiver, syslog)
+    return [
+        *base.parts,
+        Worker("compaction", lambda: shelf.compact(clock.now()), idle=1.0),
+        Worker("retention", Retention(shelf, settings).unit, idle=RETAIN_SECONDS),
+        syslog,
+        Server(app, settings.bind, port("logserver"), THREADS),
+    ]
+
+
+def not_ready(receiver: Receiver) -> list[str]:
+    """Return what keeps records from being stored."""
+    return [receiver.trouble] if receiver.trouble else []
+
+
+@contextlib.contextmanager
+def _only_one(settings: LogserverSettings) -> Iterator[None]:
+    """Hold a lock while the log server runs. Raise ConfigError if another one has it: they would spoil each other's files."""
+    try:
+        settings.data.mkdir(parents=True, exist_ok=True)
+        file = (settings.data / "lock").open("a")
+    except OSError as error:
+        raise ConfigError(
+            f"{settings.data} cannot be used ({error.strerror}). Check NODEWARD_VAR and its owner."
+        ) from None
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ConfigError(f"Another log server runs on {settings.data}. Stop it first.") from None
+        yield
+
+
+if __name__ == "__main__":
+    sys.exit(guarded(main))
