@@ -131,11 +131,14 @@ class Client:
         try:
             problem = json.loads(answer.data)
             problems = [Problem(row["path"], row["message"]) for row in problem.get("errors", [])]
-            return kind(str(problem["detail"]), problems)
+            failure = kind(str(problem["detail"]), problems)
         except (ValueError, KeyError, TypeError, AttributeError):
-            return kind(
+            failure = kind(
                 f"{self.url} answered {method} {path} with {answer.status} {answer.reason or ''}".rstrip() + "."
             )
+        if answer.status < 500:
+            failure.status = answer.status  # 400, 413 and 422 are one kind here, but not to everyone
+        return failure
 
 
 def _json(answer: urllib3.BaseHTTPResponse) -> Any:

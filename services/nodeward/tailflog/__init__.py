@@ -1,0 +1,1 @@
+"""tailflog: follows log files, parses their lines, keeps them on disk until the log server has them, and ships each once."""

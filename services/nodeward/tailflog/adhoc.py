@@ -1,0 +1,193 @@
+"""`tailflog FILE --to URL`: one file from the command line, with progress on the screen; a second run goes on from there."""
+
+import hashlib
+import logging
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from nodeward.core import clock, program
+from nodeward.core.errors import BadInput, ConfigError
+from nodeward.core.files import read_secret
+from nodeward.core.settings import Settings, load
+from nodeward.tailflog import config
+from nodeward.tailflog.checkpoint import Checkpoint
+from nodeward.tailflog.life import begin, behind
+from nodeward.tailflog.send import LogServer, Sender, Sink
+from nodeward.tailflog.spool import Spool
+from nodeward.tailflog.tail import Tail
+
+SPOOL_BYTES = 256 * 1024 * 1024
+PROGRESS = 1.0  # seconds between two lines of progress
+
+
+@dataclass(frozen=True)
+class Options:
+    """The command line."""
+
+    file: Path
+    to: str | None
+    source: str | None
+    format_: str
+    node: str | None
+    timezone: str
+    encoding: str
+    from_start: bool
+    follow: bool
+    state: Path | None
+
+
+def run(options: Options) -> int:
+    """Ship the file's lines until it ends (`--once`) or a signal comes. Return the exit code."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s", stream=sys.stderr)
+    settings = load(Settings)
+    plan = _plan(options, settings)
+    url = options.to or ""
+    path = Path(plan.sources[0].paths[0])
+    directory = options.state or _state_directory(url, plan.sources[0].source, path)
+    spool = Spool(directory, SPOOL_BYTES)
+    checkpoint = Checkpoint(directory)
+    if not options.from_start and not checkpoint.load(spool):
+        _pass_over(path, plan.sources[0].source, spool)
+    sink = _sink(url, settings)
+    tail = Tail(spool, checkpoint)
+    sender = Sender(spool, checkpoint, sink, directory / "dead", tail.wake_if_paused)
+    tail.apply(plan)
+    _say(f"Following {path} as source {plan.sources[0].source} of node {plan.node}, to {url.rpartition('@')[2]}")
+    stop = program.Stop()
+    stop.install()
+    parts: list[program.Part] = [program.Worker("send", sender.unit, idle=0.02), tail]
+    for part in parts:
+        part.start()
+    watch = _Watch(tail, sender, spool, checkpoint)
+    try:
+        while not stop.wait(0.1) and not (watch.done() and not options.follow):
+            watch.tick()
+    finally:
+        for part in reversed(parts):
+            part.stop()
+        checkpoint.write(spool)
+        spool.close()
+    watch.summary()
+    return 1 if sender.refused else 0
+
+
+class _Watch:
+    """What the screen shows."""
+
+    def __init__(self, tail: Tail, sender: Sender, spool: Spool, checkpoint: Checkpoint) -> None:
+        self._tail, self._sender, self._spool, self._checkpoint = tail, sender, spool, checkpoint
+        self._began = self._said_at = time.monotonic()
+        self._said = 0
+
+    def done(self) -> bool:
+        """Say whether everything that is in the file has been taken by the server; ship its last line without a newline."""
+        return self._tail.finished() and self._checkpoint.position == self._spool.end
+
+    def tick(self) -> None:
+        """Show progress, and keep the checkpoint fresh."""
+        now = time.monotonic()
+        if now - self._said_at < PROGRESS:
+            return
+        self._said_at = now
+        if self._checkpoint.dirty:
+            self._checkpoint.write(self._spool)
+        if self._tail.counts.lines != self._said:
+            self._said = self._tail.counts.lines
+            _say(f"{self._said:,} lines read, {self._spool.waiting:,} bytes wait to be taken")
+
+    def summary(self) -> None:
+        """Say what was done."""
+        counts, seconds = self._tail.counts, time.monotonic() - self._began
+        unparsed = sum(parser.errors for parser in self._tail.files.parsers)
+        _say(
+            f"{counts.lines:,} lines ({counts.bytes:,} bytes) in {seconds:.1f} s; {unparsed:,} did not parse and are kept raw; "
+            f"{self._sender.refused} batches refused; {self._spool.waiting:,} bytes wait for the next run"
+        )
+
+
+def _plan(options: Options, settings: Settings) -> config.Plan:
+    """Return the command line as a plan. Raise BadInput with every fault."""
+    if not options.to:
+        raise BadInput("Where to? Write: tailflog FILE --to URL --source NAME --format FORMAT.")
+    path = options.file.expanduser().absolute()
+    if not path.exists():
+        raise BadInput(f"There is no file {path}.")
+    if not path.is_file():
+        raise BadInput(f"{path} is no regular file; only those can be followed.")
+    format_: str | dict[str, str] = options.format_
+    if options.format_.startswith("pattern:"):
+        format_ = {"pattern": options.format_.removeprefix("pattern:")}
+    source = {
+        "source": options.source or path.name,
+        "paths": [_literal(str(path))],
+        "format": format_,
+        "timezone": options.timezone,
+        "encoding": options.encoding,
+    }
+    url = options.to if options.to.startswith("http") else "http://mongodb.invalid"
+    node = options.node or settings.node
+    return config.verified({"node": node, "logserver": url, "sources": [source]}, "The command line")
+
+
+def _literal(path: str) -> str:
+    """Return a path as a glob that matches it alone."""
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in path)
+
+
+def _sink(url: str, settings: Settings) -> Sink:
+    if url.startswith(("mongodb://", "mongodb+srv://")):
+        from nodeward.tailflog.send_mongodb import MongoSink  # pymongo is an extra that few have
+
+        return MongoSink(url)
+    if not url.startswith(("http://", "https://")):
+        raise BadInput(f"--to {url!r} is neither the log server's URL (http://…) nor a mongodb:// URI.")
+    token = _token(settings)
+    return LogServer(lambda: token, url)
+
+
+def _token(settings: Settings) -> str:
+    """Return the token: NODEWARD_TOKEN, or a secret of this machine's node or command line."""
+    if given := os.environ.get("NODEWARD_TOKEN", "").strip():
+        return given
+    for owner in ("nodeserver", "cli"):
+        path = settings.var / "secrets" / owner / "token"
+        try:
+            return read_secret(path, "The token")
+        except ConfigError:
+            continue
+    raise BadInput(
+        f"There is no token: set NODEWARD_TOKEN (`nodeward token create NAME --role service`), "
+        f"or NODEWARD_VAR to the appliance's directory (now {settings.var})."
+    )
+
+
+def _state_directory(url: str, source: str, path: Path) -> Path:
+    home = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    name = hashlib.blake2b(f"{url}\0{source}\0{path}".encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
+    return home / "tailflog" / f"{path.name}-{name}"
+
+
+def _pass_over(path: Path, source: str, spool: Spool) -> None:
+    """Take what the file holds now, up to its last whole line, as done."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        status = os.fstat(descriptor)
+
+        def read(size: int, place: int) -> bytes:
+            return os.pread(descriptor, size, place)
+
+        end = status.st_size
+        while end and b"\n" not in (tail := read(min(65536, end), max(0, end - 65536))):
+            end -= len(tail)
+        end = end - len(tail) + tail.rfind(b"\n") + 1 if end else 0
+        life = begin(source, str(path), status.st_dev, status.st_ino, clock.now())
+        spool.append(behind(life, read, end).packed(), b"", fresh=True)
+    finally:
+        os.close(descriptor)
+
+
+def _say(words: str) -> None:
+    print(words, file=sys.stderr, flush=True)  # noqa: T201 - progress belongs on the screen

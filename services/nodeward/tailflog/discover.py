@@ -1,0 +1,65 @@
+"""Which files there are: globs, excludes, and where an inode has gone."""
+
+import fnmatch
+import glob
+import os
+import re
+import stat
+from pathlib import Path
+
+from nodeward.tailflog.config import Source
+
+COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".lz4", ".zip", ".Z", ".lzma")
+_COMPRESSED_HEADS = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"PK\x03\x04")
+_ANY = re.compile(r"[*?[]")
+
+
+def found(source: Source, never: tuple[str, ...] = ()) -> dict[tuple[str, int, int], tuple[str, os.stat_result]]:
+    """Return the regular files of a source by (source, device, inode): a path to each, and its status.
+
+    A file that several paths lead to (links, overlapping globs) appears once. `never` are paths that nobody may follow.
+    """
+    excluded = [re.compile(fnmatch.translate(pattern)) for pattern in (*source.exclude, *never)]
+    files: dict[tuple[str, int, int], tuple[str, os.stat_result]] = {}
+    for pattern in source.paths:
+        for path in sorted(glob.iglob(pattern, recursive=True)):
+            if path.endswith(COMPRESSED) or any(one.match(path) for one in excluded):
+                continue
+            try:
+                status = os.stat(path)
+            except OSError:
+                continue  # gone again, or a link that leads nowhere
+            if stat.S_ISREG(status.st_mode):
+                files.setdefault((source.source, status.st_dev, status.st_ino), (path, status))
+    return files
+
+
+def roots(source: Source) -> set[str]:
+    """Return the directories to watch even while they hold no file of the source: the nearest ones that exist."""
+    directories = set()
+    for pattern in source.paths:
+        head = pattern[: match.start()] if (match := _ANY.search(pattern)) else pattern
+        directory = Path(head).parent if not head.endswith("/") else Path(head)
+        while not directory.is_dir() and directory != directory.parent:
+            directory = directory.parent
+        directories.add(str(directory))
+    return directories
+
+
+def directories_of(path: str) -> set[str]:
+    """Return the directories in which a write to `path` shows: its own, and where its links lead."""
+    return {os.path.dirname(path), os.path.dirname(os.path.realpath(path))}
+
+
+def inodes(directory: str) -> dict[int, str]:
+    """Return the names in a directory by inode; none if it cannot be read."""
+    try:
+        with os.scandir(directory) as entries:
+            return {entry.inode(): entry.name for entry in entries}
+    except OSError:
+        return {}
+
+
+def is_compressed(head: bytes) -> bool:
+    """Say whether a file that begins like this is a compressed one, whatever its name."""
+    return head.startswith(_COMPRESSED_HEADS)

@@ -1,0 +1,33 @@
+"""One JSON object a line, as most structured loggers write, Docker's json-file and journald's export among them."""
+
+import json
+from typing import Any
+
+from nodeward.tailflog.formats.base import Parse, Row, Unfit
+from nodeward.tailflog.formats.named import row
+from nodeward.tailflog.formats.times import Times
+
+LONGEST = 64 * 1024  # a longer line is kept raw: what can be read of it is not worth what it costs everyone behind
+
+
+def parser(times: Times) -> Parse:
+    """Return the parser."""
+
+    def parse(line: bytes) -> Row:
+        if len(line) > LONGEST:
+            raise Unfit(f"it is longer than {LONGEST} bytes, the most that is read as JSON")
+        return row(line, _object(line), times)
+
+    return parse
+
+
+def _object(line: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(line.decode("utf-8"), parse_constant=str)
+    except UnicodeDecodeError:
+        raise Unfit("it is not UTF-8, which JSON has to be") from None
+    except (ValueError, RecursionError) as error:
+        raise Unfit(f"it is not JSON ({str(error)[:80]})") from None
+    if not isinstance(value, dict):
+        raise Unfit("it is JSON, but no object")
+    return value

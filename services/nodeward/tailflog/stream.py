@@ -1,0 +1,165 @@
+"""One file while it is followed: its descriptor, and the bytes of it that are read but not yet shipped."""
+
+import errno
+import os
+from dataclasses import dataclass, replace
+from pathlib import PurePath
+
+from nodeward.tailflog.life import TAIL, Life
+from nodeward.tailflog.lines import LONGEST, Lines, preamble, split
+from nodeward.tailflog.parse import Parser
+
+CHUNK = 512 * 1024
+_ENOUGH = 4  # bytes to tell a byte order mark
+
+
+class Rewritten(Exception):
+    """The file was truncated or written anew: what comes next is another life."""
+
+
+@dataclass(slots=True)
+class Chunk:
+    """Whole lines, and the life behind them."""
+
+    lines: Lines
+    after: Life
+    size: int
+
+
+class Stream:
+    """A life that is being followed. It reads nothing twice: `take` hands out lines, `accept` moves the offset behind them.
+
+    `listed` says whether its path is among the source's; `judged` whether it is known to be no copy of another file.
+    """
+
+    def __init__(self, life: Life, parser: Parser, path: str) -> None:
+        self.life, self.parser, self.path = life, parser, path
+        self.listed, self.judged = True, life.offset > 0
+        self.seen = (-1, -1)  # size and mtime (ns) that a scan met last
+        self.active = 0.0  # when it last had something new (monotonic)
+        self.spent = 0.0  # the time it has taken of everyone's, for fairness
+        self.fresh = not life.begun  # nothing of this life is on disk yet
+        self.queued = False
+        self.trouble = ""  # why it cannot be read at present
+        self.vanished = 0.0  # since when no path leads to it (monotonic)
+        self._file = -1
+        self._before = b""
+        self._held = b""
+        self._more = False
+        self._mtime = -1
+
+    @property
+    def key(self) -> tuple[str, int, int]:
+        """The source and the inode."""
+        return self.life.source, self.life.device, self.life.inode
+
+    @property
+    def stem(self) -> tuple[str, str]:
+        """The source, and the name up to its first dot: what a copy's name has in common with it."""
+        return self.life.source, stem(self.path)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has a descriptor."""
+        return self._file >= 0
+
+    @property
+    def held(self) -> int:
+        """How many bytes of an unfinished line there are."""
+        return len(self._held)
+
+    def open(self) -> None:
+        """Open the file at its path. Raise OSError if that fails or leads elsewhere, Rewritten if it is this life no more."""
+        self._file = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+        status = os.fstat(self._file)
+        if (status.st_dev, status.st_ino) != (self.life.device, self.life.inode):
+            self.close()
+            raise FileNotFoundError(errno.ENOENT, "another file is there now", self.path)
+        if not self.life.continues(self.read, status.st_size):
+            raise Rewritten
+        start = max(0, self.life.offset - TAIL)
+        self._before = self.read(self.life.offset - start, start)
+
+    def close(self) -> None:
+        """Give the descriptor back; what was not shipped is read again when it is opened again."""
+        if self._file >= 0:
+            os.close(self._file)
+        self._file, self._held, self._before, self._more, self._mtime = -1, b"", b"", False, -1
+
+    def read(self, size: int, place: int) -> bytes:
+        """Return bytes of the file."""
+        return os.pread(self._file, size, place)
+
+    def status(self) -> os.stat_result:
+        """Return the open file's status."""
+        return os.fstat(self._file)
+
+    def begin(self, life: Life) -> None:
+        """Follow the same descriptor as another life, from that one's offset."""
+        self.life = life
+        start = max(0, life.offset - TAIL)
+        self._before = self.read(life.offset - start, start)
+        self._held, self._more, self._mtime, self.judged = b"", False, -1, life.offset > 0
+        self.fresh = not life.begun
+
+    def grown(self) -> bool:
+        """Say whether there may be something new to read."""
+        status = os.fstat(self._file)
+        return self._more or status.st_size != self.life.offset + len(self._held) or status.st_mtime_ns != self._mtime
+
+    def take(self, final: bool = False) -> Chunk | None:
+        """Return the next whole lines, None if there are none yet; with `final`, the last line too, if it has no newline.
+
+        Raise Rewritten if the file is not what it was, OSError if it cannot be read. Taking twice gives the same.
+        """
+        if not self._more and not self._fill() and not final:
+            return None
+        if not self.life.begun and not self._begin(final):
+            return None
+        life = self.life
+        lines = split(self._held, life.offset, life.encoding, life.cut, final)
+        if lines is None:
+            self._more = False
+            return None
+        data = self._held[: lines.end - life.offset]
+        return Chunk(lines, life.passed(data, self._before + data[-TAIL:], lines.cut), len(data))
+
+    def accept(self, chunk: Chunk) -> None:
+        """Move behind what `take` gave: it is safe elsewhere."""
+        self._before = (self._before + self._held[: chunk.size][-TAIL:])[-TAIL:]
+        self._held = self._held[chunk.size :]
+        self._more = b"\n" in self._held or len(self._held) >= LONGEST
+        self.life, self.fresh = chunk.after, False
+
+    def _fill(self) -> bool:
+        """Read on. Return whether anything came."""
+        status = os.fstat(self._file)
+        place = self.life.offset + len(self._held)
+        known = (self._before + self._held[-TAIL:])[-TAIL:]
+        if status.st_size < place:
+            raise Rewritten
+        if status.st_size == place and status.st_mtime_ns == self._mtime:
+            return False
+        data = os.pread(self._file, CHUNK + len(known), place - len(known))
+        if data[: len(known)] != known:
+            raise Rewritten
+        self._held += data[len(known) :]
+        if place + len(data) - len(known) >= status.st_size:
+            self._mtime = status.st_mtime_ns
+        return len(data) > len(known)
+
+    def _begin(self, final: bool) -> bool:
+        """Look at the first bytes for what belongs to no line. Return whether a line has begun."""
+        skip, encoding = preamble(self._held, self.parser.source.encoding)
+        if len(self._held) < _ENOUGH and b"\n" not in self._held and not final:
+            return False
+        head, rest = self._held[:skip], self._held[skip:]
+        self.life = replace(self.life.passed(head, self._before + head[-TAIL:]), encoding=encoding, begun=bool(rest))
+        self._before, self._held = (self._before + head[-TAIL:])[-TAIL:], rest
+        return self.life.begun
+
+
+def stem(path: str) -> str:
+    """Return a file's name up to its first dot (not the one it begins with)."""
+    name = PurePath(path).name
+    return name[:1] + name[1:].partition(".")[0]
