@@ -105,6 +105,7 @@ class Drop(NamedTuple):
 
 Verdict = Send | Hold | Drop
 _SECOND = 1_000_000
+_BROUGHT_ALONG = 15 * _SECOND  # how old results may be in the first report of a node that is back
 
 
 def judge(flip: Flip, fleet: Fleet, calendar: Calendar, look: Callable[[Key], State | None], now: int) -> Verdict:
@@ -142,10 +143,18 @@ def _silenced(state: State, calendar: Calendar, now: int) -> Hold | None:
     return None
 
 
+def _is_from_before(service: State, node: State, fleet: Fleet) -> bool:
+    """Say whether a service was last judged before its node came back. What a node itself brings along is fresh."""
+    definition = fleet.nodes.get(node.node)
+    margin = _BROUGHT_ALONG if definition is not None and definition.agent else 0
+    was_down = "D" in node.history and not node.is_problem
+    return was_down and (service.judged or 0) < node.since - margin
+
+
 def _unsure(state: State, fleet: Fleet, look: Callable[[Key], State | None], now: int) -> Hold | None:
     """The cause may lie elsewhere, or the problem may be over: wait for fresh word of either."""
     node = look((state.node, None))
-    if state.service is not None and node is not None and (state.judged or 0) < node.since and not node.is_problem:
+    if state.service is not None and node is not None and _is_from_before(state, node, fleet):
         return Hold("Its node is back; waiting for a fresh result.", (state.key, node.key))
     began = state.judged if state.stale else state.first_failed
     if names := reachability.unsettled(fleet, look, state.key, began or 0):
