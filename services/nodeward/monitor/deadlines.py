@@ -1,6 +1,7 @@
 """A queue of moments: which node or service to look at next."""
 
 import heapq
+from itertools import count
 
 from nodeward.store.base_states import Key
 
@@ -11,7 +12,8 @@ class Deadlines:
     """Which nodes and services to look at when. It may know a moment too early, never too late: the state itself decides."""
 
     def __init__(self) -> None:
-        self._heap: list[tuple[int, Key]] = []
+        self._heap: list[tuple[int, int, Key]] = []
+        self._number = count()  # keys cannot be compared: a node's own has no service
         self._planned: dict[Key, int] = {}
 
     def plan(self, key: Key, deadline: int | None) -> None:
@@ -19,13 +21,13 @@ class Deadlines:
         planned = self._planned.get(key)
         if deadline is not None and (planned is None or deadline < planned):
             self._planned[key] = deadline
-            heapq.heappush(self._heap, (deadline, key))
+            heapq.heappush(self._heap, (deadline, next(self._number), key))
 
     def due(self, now: int, limit: int = _AT_ONCE) -> list[Key]:
         """Take out those whose moment has come."""
         found: list[Key] = []
         while self._heap and self._heap[0][0] <= now and len(found) < limit:
-            moment, key = heapq.heappop(self._heap)
+            moment, _, key = heapq.heappop(self._heap)
             if self._planned.get(key) == moment:
                 del self._planned[key]
                 found.append(key)

@@ -156,6 +156,8 @@ def _unsure(state: State, fleet: Fleet, look: Callable[[Key], State | None], now
     node = look((state.node, None))
     if state.service is not None and node is not None and _is_from_before(state, node, fleet):
         return Hold("Its node is back; waiting for a fresh result.", (state.key, node.key))
+    if state.state == "UNREACHABLE" and state.deadline is not None:
+        return Hold("The way to it is open again; waiting for word of it.", (state.key,))
     began = state.judged if state.stale else state.first_failed
     if names := reachability.unsettled(fleet, look, state.key, began or 0):
         watch = (state.key, *((name, None) for name in names))
