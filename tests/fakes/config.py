@@ -13,7 +13,7 @@ from nodeward.core.server import Server
 
 
 class FakeConfig:
-    """Answers `servers`, `credentials`, `monitoring`, `nodes/{name}/bundle`, `enrol` and `login`.
+    """Answers `servers`, `credentials`, `monitoring`, `nodes/{name}/bundle`, `find`, `enrol` and `login`.
 
     `tokens["viewer"]` and so on are valid tokens; `node_token(name)` makes one of a node. What a test changes in
     `servers`, `monitoring` or `bundles` is what the next request gets.
@@ -26,6 +26,7 @@ class FakeConfig:
             "revision": 1, "nodes": [], "services": [], "contacts": [], "periods": [], "routes": [],
         }  # fmt: skip
         self.bundles: dict[str, dict[str, Any]] = {}
+        self.nodes: list[dict[str, Any]] = []  # what `find` looks through, by name
         self.users: dict[str, tuple[str, str]] = {}  # name: (password, role)
         self.enrol_key = "enrolment-key"
         self.enrolled: list[str] = []
@@ -83,6 +84,10 @@ class FakeConfig:
             if name not in self.bundles:
                 return _problem(404, f"There is no node '{name}'.")
             return _tagged(self.bundles[name])
+
+        @app.get("/api/v1/find")
+        def find() -> Response:
+            return jsonify(items=[node for node in self.nodes if node["name"] == request.args.get("name")], next=None)
 
         @app.post("/api/v1/enrol")
         def enrol() -> Response | tuple[Response, int]:

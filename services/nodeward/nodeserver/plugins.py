@@ -82,10 +82,12 @@ class Plugins:
         self._table = mmap.mmap(self._memory, 0)
         self._thread = threading.Thread(target=self._loop, name="plugins", daemon=True)
         self._packer = msgpack.Packer()
+        self._orphans: set[int] = set()  # what lost workers ran: it comes to this process, which must bury it
         self.lost_workers = 0
 
     def start(self) -> None:
         """Start the workers."""
+        worker.adopt_orphans()
         self._selector.register(self._wake_read, selectors.EVENT_READ)
         for index in range(self._count):
             self._spawn(index)
@@ -201,6 +203,7 @@ class Plugins:
         if now < self._looked + 1.0:
             return
         self._looked = now
+        self._orphans = {pid for pid in self._orphans if not worker.buried(pid)}
         for side in list(self._sides):
             if any(now > job.sent + job.timeout + worker.GRACE_SECONDS + HANGS_AFTER for job in side.jobs.values()):
                 self._replace(side, ends, "hangs")
@@ -229,7 +232,9 @@ class Plugins:
         for slot in side.slots:
             (pid,) = worker.SLOT.unpack_from(self._table, slot * worker.SLOT.size)
             if pid:
-                worker.end(worker.family(pid), signal.SIGKILL)
+                family = worker.family(pid)
+                worker.end(family, signal.SIGKILL)
+                self._orphans |= family.keys()
                 worker.SLOT.pack_into(self._table, slot * worker.SLOT.size, 0)
 
     def _spawn(self, index: int) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from nodeward.core.bundle import Check
 from nodeward.core.states import OK, WARNING
 
-SPREAD_SECONDS = 5.0  # what is new runs within so long
+SPREAD_SECONDS = 3.0  # what is new runs within so long
 SPREAD_RATE = 100.0  # … or at so many a second, where there are very many
 
 Key = tuple[str, str | None]

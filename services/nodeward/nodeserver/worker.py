@@ -244,6 +244,19 @@ def family(leader: int, proc: Path = Path("/proc")) -> dict[int, bytes]:
     return {pid: born[pid] for pid in found}
 
 
+def adopt_orphans() -> None:
+    """Let what this process's descendants leave behind come to it, rather than to a process 1 that may not bury its dead."""
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def buried(pid: int) -> bool:
+    """Bury a child if it has ended. Return whether there is nothing left to bury."""
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] == pid
+    except ChildProcessError:
+        return True
+
+
 def _stat(pid: int, proc: Path = Path("/proc")) -> list[bytes]:
     """The fields of /proc/PID/stat from the third on: state, parent, group, session, …, [19] when it began."""
     return (proc / str(pid) / "stat").read_bytes().rpartition(b") ")[2].split()
@@ -254,7 +267,7 @@ def main(arguments: list[str]) -> int:
     link, table, first, count = (int(word) for word in arguments)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # the node server decides; its end of the socket says so
-    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    adopt_orphans()
     os.set_inheritable(link, False)
     os.set_inheritable(table, False)
     with socket.socket(fileno=link) as connection, mmap.mmap(table, 0) as shared:
