@@ -40,6 +40,7 @@ class Machine:
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("NODEWARD_")},
             **{f"NODEWARD_{role.upper()}_PORT": str(port) for role, port in self.ports.items()},
+            "NODEWARD_LOGSERVER_SYSLOG_PORT": "0",
             "NODEWARD_HOME": str(home),
             "NODEWARD_VAR": str(var),
         }
@@ -179,6 +180,15 @@ def test_a_setting_that_will_not_do_is_one_sentence(machine, variable, value, se
     assert refused.returncode == 78
     assert sentence in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+def test_a_syslog_port_that_somebody_chose_must_be_free(machine):
+    with socket.socket(type=socket.SOCK_DGRAM) as holder:
+        holder.bind(("127.0.0.1", 0))
+        number = holder.getsockname()[1]
+        refused = machine.up(NODEWARD_LOGSERVER_SYSLOG_PORT=str(number))
+    assert refused.returncode == 78
+    assert f"NODEWARD_LOGSERVER_SYSLOG_PORT': port {number} is taken" in refused.stderr
 
 
 def test_two_roles_on_one_port_are_told_apart(machine):

@@ -1,6 +1,7 @@
 """Are the ports free that the roles will listen on? Asked before anything starts, so that the answer is one clear list."""
 
 import errno
+import os
 import socket
 from collections.abc import Mapping
 
@@ -8,6 +9,9 @@ import psutil
 
 from nodeward.core.errors import ConfigError, Problem
 from nodeward.core.ports import PORTS, port
+
+SYSLOG_VARIABLE, SYSLOG_PORT = "NODEWARD_LOGSERVER_SYSLOG_PORT", 7514
+COMMAND_LENGTH = 80  # characters of a command line that are shown
 
 
 def asked() -> dict[str, int]:
@@ -47,12 +51,26 @@ def _doubled(role: str, ports: Mapping[str, int]) -> str | None:
     return f"port {number} is set for {' and '.join(others)} too. Set another one." if others else None
 
 
-def _unusable(bind: str, number: int) -> str | None:
-    family = socket.AF_INET6 if ":" in bind else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(
-            socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
-        )  # what a closed connection left behind is no obstacle
+def syslog_without(bind: str) -> str | None:
+    """Return why the log server must do without its syslog port, or None if it can have it.
+
+    That port is an extra: where nobody chose it and something else has it, the appliance starts without. A port that was
+    chosen must be free: raise ConfigError if it is not.
+    """
+    chosen = os.environ.get(SYSLOG_VARIABLE)
+    number = int(chosen) if chosen and chosen.isdigit() else SYSLOG_PORT
+    fault = _unusable(bind, number) or _unusable(bind, number, socket.SOCK_DGRAM) if number else None
+    if fault and chosen:
+        raise ConfigError(
+            "The appliance was not started: it cannot have the ports it needs.", [Problem(SYSLOG_VARIABLE, fault)]
+        )
+    return fault
+
+
+def _unusable(bind: str, number: int, kind: socket.SocketKind = socket.SOCK_STREAM) -> str | None:
+    with socket.socket(socket.AF_INET6 if ":" in bind else socket.AF_INET, kind) as probe:
+        if kind == socket.SOCK_STREAM:  # what a closed connection left behind is no obstacle
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((bind, number))
         except OSError as error:
@@ -63,12 +81,12 @@ def _unusable(bind: str, number: int) -> str | None:
 
 
 def _holder(number: int) -> str:
-    """Return " by NAME (pid N)" if the system tells."""
+    """Return " by `COMMAND` (pid N)" if the system tells."""
     try:
-        for connection in psutil.net_connections("tcp"):
-            listens = connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == number
-            if listens and connection.pid:
-                return f" by {psutil.Process(connection.pid).name()} (pid {connection.pid})"
+        for connection in psutil.net_connections("inet"):
+            if connection.pid and connection.laddr and connection.laddr.port == number and not connection.raddr:
+                command = " ".join(psutil.Process(connection.pid).cmdline())
+                return f" by `{command[:COMMAND_LENGTH]}` (pid {connection.pid})"
     except (psutil.Error, OSError):
         pass  # another user's, or gone meanwhile
     return ""

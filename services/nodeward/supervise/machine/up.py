@@ -61,6 +61,10 @@ def start(settings: Settings, config: str, foreground: bool) -> "subprocess.Pope
     """Start supervisord. Raise ConfigError if a port is taken, Unavailable if supervisord does not come up."""
     clear_away(settings.var)
     ports.check(settings.bind, ports.asked())
+    without = ports.syslog_without(settings.bind)
+    if without:
+        click.echo(f"Starting without syslog: {without} ({ports.SYSLOG_VARIABLE})")
+        os.environ[ports.SYSLOG_VARIABLE] = "0"
     path = processes.configuration_file(settings.var)
     write_atomic(path, config)
     click.echo(f"Starting the appliance; its state lies under {settings.var}")
