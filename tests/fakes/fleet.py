@@ -98,7 +98,7 @@ class FakeFleet:
 
     def _note(self, kind: str, row: dict[str, Any], **more: Any) -> None:
         self.event += 1
-        event = {"id": self.event, "time": clock.rfc3339(clock.now()), "type": kind, "node": row["node"], **more}
+        event = {"id": self.event, "at": clock.rfc3339(clock.now()), "type": kind, "node": row["node"], **more}
         self.events.append({**event, "service": row["service"], "state": row["state"], "output": row["output"]})
 
     def _add(self, name: str) -> None:
@@ -106,6 +106,7 @@ class FakeFleet:
         node = {"kind": "node", "name": name, "address": "127.0.0.1", "groups": ["linux", f"rack-{rack}"], "labels": {}}
         self.config.objects["node"][name] = node
         self._row(name, None, "UP", "reached in 0.4 ms", "rtt=0.0004s;;;0")
+        self.states[name, None].update(groups=node["groups"], address="127.0.0.1")
         for service in SERVICES:
             self._row(
                 name,
@@ -193,7 +194,9 @@ class FakeFleet:
             for row in rows:
                 self.seq += 1
                 row.update(marks, seq=self.seq)
-                self._note("acknowledgement" if "acknowledged" in marks else "downtime", row, who="someone")
+                self._note(
+                    "acknowledgement" if "acknowledged" in marks else "downtime", row, author="someone", what="set"
+                )
             self._news.notify_all()
         return rows
 
@@ -211,13 +214,13 @@ class FakeFleet:
         for (_, service), row in self.states.items():
             part = counts["services" if service else "nodes"]
             part[row["state"]] = part.get(row["state"], 0) + 1
-        bad = [row for row in self.states.values() if is_problem(row["state"])]
+        bad = [row for row in self.states.values() if is_problem(row["state"]) and not row["acknowledged"]]
         nodes = sum(1 for _, service in self.states if service is None)
-        said = f"{len(bad)} problems on {len({row['node'] for row in bad})} of {nodes} nodes"
+        said = f"{len(bad)} problems on {len({row['node'] for row in bad})} of {nodes} nodes."
         return {
             **counts,
             "problems": len(bad),
-            "sentence": said if bad else f"All is well on {nodes} nodes",
+            "sentence": said if bad else f"All is well on {nodes} nodes.",
             "seq": self.seq,
         }
 
@@ -229,7 +232,7 @@ class FakeFleet:
             now, width = clock.now(), MINUTE
             bins = []
             for step in range(60, 0, -1):
-                total, errors = 200 + step * 7919 % 90, (step * 31 % 11 == 0) * 12
+                total, errors = 200 + step * step * 37 % 90, (step * 31 % 11 == 0) * 12
                 start = now - step * width
                 levels = {"info": total - errors, "error": errors}
                 ends = {"from": clock.rfc3339(start), "to": clock.rfc3339(start + width)}
@@ -247,6 +250,10 @@ def _fits(row: dict[str, Any], given: Any) -> bool:
     if given.get("node") and row["node"] != given["node"]:
         return False
     if given.get("service") and row["service"] != given["service"]:
+        return False
+    if given.get("kind") and (row["service"] is None) != (given["kind"] == "node"):
+        return False
+    if given.get("handled") and row["acknowledged"] != (given["handled"] == "true"):
         return False
     if given.get("problems") in ("true", "1") and not is_problem(row["state"]):
         return False

@@ -38,10 +38,10 @@ interface Frame {
   items: Item[];
   cursor: string;
   skipped: number;
+  gap: boolean;
 }
 
 interface Joined extends Frame {
-  gap: boolean;
   error?: string;
 }
 
@@ -123,7 +123,7 @@ class Room {
   }
 
   #accept(frame: Frame): void {
-    if (frame.seq !== this.#seq + 1) this.handlers.gap?.();
+    if (frame.gap || frame.seq !== this.#seq + 1) this.handlers.gap?.();
     this.#seq = frame.seq;
     this.#queue({ ...frame, catchUp: false, from: this.#cursor });
     this.#cursor = frame.cursor;

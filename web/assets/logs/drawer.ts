@@ -139,7 +139,7 @@ export class Drawer {
     if (field) {
       const label = `Only ${name} ${value}`;
       const pick = button("+ filter", "log-pick", () => this.actions.filter(field, value), label);
-      pick.setAttribute("aria-label", label);
+      pick.setAttribute("aria-label", `+ filter: ${label.toLowerCase()}`);
       shown.append(pick);
     }
     return [make("dt", {}, name), shown];

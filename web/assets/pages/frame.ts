@@ -167,7 +167,7 @@ function countProblems(): void {
     if (answer) show(answer.problems);
   };
   const soon = () => {
-    timer ||= window.setTimeout(ask, 300);
+    if (!timer) timer = window.setTimeout(ask, 300);
   };
   join("events", {}, { news: soon, gap: soon });
   void ask();

@@ -11,16 +11,30 @@ from nodeward.core import http, log
 from nodeward.core.ground import Ground, ground
 from nodeward.core.settings import load
 from nodeward.supervise import http as supervise_http
-from nodeward.web import assets, auth, faults, live_states, security, words
+from nodeward.web import assets, auth, faults, live_logs, live_states, security, views, words
 from nodeward.web.backends import Backends
+from nodeward.web.fleet import Fleet
 from nodeward.web.live import Live
 from nodeward.web.pages import BLUEPRINTS
 from nodeward.web.settings import WebSettings
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
+log_ = logging.getLogger(__name__)
+
 API_PATHS = ("/api/", "/healthz", "/readyz", "/metrics")
 MAX_BODY = 4 * 1024 * 1024
+
+
+class _Debug:
+    """What servers write about a browser that vanished: for debugging, not for the log's reader."""
+
+    def write(self, text: str) -> None:
+        """Log it."""
+        log_.debug("%s", text.strip())
+
+    def flush(self) -> None:
+        """Nothing waits."""
 
 
 def serve() -> Wsgi:
@@ -41,6 +55,7 @@ def create(settings: WebSettings, stand: Ground) -> Wsgi:
     supervise_http.mount(api, settings.var)
 
     def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        environ["wsgi.errors"] = _Debug()
         target = api if environ.get("PATH_INFO", "").startswith(API_PATHS) else pages
         return target(environ, start_response)
 
@@ -53,10 +68,12 @@ def create_pages(settings: WebSettings, backends: Backends) -> Flask:
     app.config.update(MAX_CONTENT_LENGTH=MAX_BODY, SEND_FILE_MAX_AGE_DEFAULT=assets.YEAR)
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     app.extensions["backends"] = backends
+    app.extensions["fleet"] = Fleet(lambda: backends.server("monitor"))
     auth.mount(app, settings, backends)
     security.mount(app, settings)
     assets.mount(app)
     words.mount(app)
+    app.add_template_global(views.here, "here")
     faults.mount(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
@@ -76,4 +93,5 @@ def _mount_live(app: Flask, settings: WebSettings, backends: Backends) -> None:
     )
     live = Live(sockets, auth.person_or_none)
     live_states.mount(live, backends)
+    live_logs.mount(live, backends)
     app.extensions["live"] = live

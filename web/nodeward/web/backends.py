@@ -42,7 +42,8 @@ def _bracketed(address: str) -> str:
     return f"[{address}]" if ":" in address else address
 
 
-def _asking(client: Client) -> Client:
+def asking(client: Client) -> Client:
+    """Return a client that asks in the name of whoever is logged in."""
     return client.acting_for(g.person.name, g.person.role)
 
 
@@ -54,22 +55,22 @@ def backends() -> Backends:
 
 def config() -> Client:
     """The config server, asked by whoever is logged in."""
-    return _asking(backends().server("configserver"))
+    return asking(backends().server("configserver"))
 
 
 def monitor() -> Client:
     """The monitor, asked by whoever is logged in."""
-    return _asking(backends().server("monitor"))
+    return asking(backends().server("monitor"))
 
 
 def logs() -> Client:
     """The log server, asked by whoever is logged in."""
-    return _asking(backends().server("logserver"))
+    return asking(backends().server("logserver"))
 
 
 def node(name: str) -> Client:
     """A node's node server, asked by whoever is logged in."""
-    return _asking(backends().node(name))
+    return asking(backends().node(name))
 
 
 def items(answer: Any) -> list[dict[str, Any]]:

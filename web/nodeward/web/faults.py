@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from flask import Flask, g, render_template, request
 from werkzeug.exceptions import HTTPException
@@ -14,14 +14,13 @@ from nodeward.web import auth
 
 log = logging.getLogger(__name__)
 
-Value = TypeVar("Value")
 
-
-class Asked(Generic[Value]):
+class Asked:
     """What a server answered for one part of a page, or the sentence that says why there is nothing."""
 
-    def __init__(self, ask: Callable[[], Value], otherwise: Value) -> None:
-        self.value, self.error = otherwise, ""
+    def __init__(self, ask: Callable[[], Any], otherwise: Any) -> None:
+        self.value: Any = otherwise
+        self.error = ""
         try:
             self.value = ask()
         except NotAuthenticated as error:

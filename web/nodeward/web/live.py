@@ -9,7 +9,7 @@ The contract, for a kind of room (`live_states`, `live_logs`):
   newest few items, if the kind wants to begin with some). `wants(item)` picks a room's items from its source's.
 - The browser emits ``join {kind, filters, after}`` and is answered ``{room, seq, items, cursor, skipped, gap}``: what it missed
   since `after`. `gap` is true where that was too much: it then loads its list anew. Or ``{error}``, a sentence.
-- Then come ``frame {room, seq, items, cursor, skipped}``, at most ten a second per room, each of at most MAX_ITEMS items and
+- Then come ``frame {room, seq, items, cursor, skipped, gap}``, at most ten a second per room, each of at most MAX_ITEMS items and
   MAX_BYTES; `skipped` counts what did not fit or what the server itself left out (older ones go first). `seq` grows by one;
   a browser that sees it jump has missed a frame. Frames may repeat items of the join's answer: items have ids.
 - A browser that does not keep up gets no frames until its queue is short again, then ``missed {room, seq, skipped}``.
@@ -51,11 +51,13 @@ LAGGING = 30  # packets that wait for one browser
 
 @dataclass(frozen=True)
 class Page:
-    """What came after a cursor, in order, and the cursor behind it. `skipped` items were left out by the server."""
+    """What came after a cursor, in order, and the cursor behind it. `skipped` items were left out by the server; `reset` says
+    that it does not know what came since: lists are to be loaded anew."""
 
     items: list[Item]
     cursor: str
     skipped: int = 0
+    reset: bool = False
 
 
 def _everything(_item: Item) -> bool:
@@ -223,6 +225,7 @@ class Live:
                 page = room.topic.follow(cursor, 0)
                 items += [item for item in page.items if room.topic.wants(item)]
                 answer["skipped"] += page.skipped
+                answer["gap"] |= page.reset
                 begun, cursor = cursor, page.cursor
                 if not page.items or begun is None:
                     break
@@ -280,10 +283,10 @@ class Live:
         for room in rooms:
             items, left_out = cap([item for item in page.items if room.topic.wants(item)])
             skipped = page.skipped + left_out
-            if items or skipped:
-                self._emit(room, items, page.cursor, skipped)
+            if items or skipped or page.reset:
+                self._emit(room, items, skipped, page)
 
-    def _emit(self, room: Room, items: list[Item], cursor: str, skipped: int) -> None:
+    def _emit(self, room: Room, items: list[Item], skipped: int, page: Page) -> None:
         room.seq += 1
         lagging = [sid for sid in list(room.members) if self._waiting(sid) > LAGGING]
         for sid in lagging:
@@ -291,7 +294,14 @@ class Live:
         for sid in [sid for sid in room.missed if sid not in lagging]:
             missed = room.missed.pop(sid)
             self._sockets.emit("missed", {"room": room.topic.key, "seq": room.seq - 1, "skipped": missed}, to=sid)
-        frame = {"room": room.topic.key, "seq": room.seq, "items": items, "cursor": cursor, "skipped": skipped}
+        frame = {
+            "room": room.topic.key,
+            "seq": room.seq,
+            "items": items,
+            "cursor": page.cursor,
+            "skipped": skipped,
+            "gap": page.reset,
+        }
         self._sockets.emit("frame", frame, to=room.topic.key, skip_sid=lagging)
 
     def _waiting(self, sid: str) -> int:

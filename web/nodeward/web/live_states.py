@@ -35,7 +35,7 @@ def states_after(monitor: Callable[[], Client]) -> Callable[[str | None, float],
             return Page([], str(monitor().get("/api/v1/states", {"limit": 1})["seq"]))
         query = {"after": after, "wait": int(wait), "limit": LIMIT}
         answer = monitor().get("/api/v1/states", query, timeout=wait + 10)
-        return Page(items(answer), str(answer["seq"]))
+        return Page(items(answer), str(answer["seq"]), reset=bool(answer.get("reset")))
 
     return follow
 

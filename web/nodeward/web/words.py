@@ -7,7 +7,7 @@ from urllib.parse import quote
 from flask import Flask, g, request, url_for
 from markupsafe import Markup, escape
 
-from nodeward.core import clock
+from nodeward.core import clock, severity
 
 # Told apart by shape as well as by colour; the same table is in assets/lib/states.ts.
 SHAPES = {
@@ -145,3 +145,22 @@ def icon(name: str) -> Markup:
     return Markup('<svg class="icon" aria-hidden="true"><use href="{}#{}"></use></svg>').format(
         url_for("static", filename="icons.svg"), escape(name)
     )
+
+
+def bars(histogram: dict[str, Any], height: int = 64) -> dict[str, Any]:
+    """Given the log server's histogram, return its bars in units of a drawing: x, and heights of all and of the errors."""
+    bins = histogram.get("bins", [])
+    errors = [sum((each.get("levels") or {}).get(name, 0) for name in severity.NAMES[:4]) for each in bins]
+    top = max((each["total"] for each in bins), default=0) or 1
+    drawn = [
+        {
+            "x": place * 6,
+            "all": round(each["total"] / top * height, 1),
+            "errors": round(max(bad / top * height, 2 if bad else 0), 1),
+            "title": f"{number(each['total'])} lines, {number(bad)} errors",
+            "from": each["from"],
+        }
+        for place, (each, bad) in enumerate(zip(bins, errors, strict=True))
+    ]
+    total, wrong = sum(each["total"] for each in bins), sum(errors)
+    return {"bars": drawn, "width": len(bins) * 6, "height": height, "total": total, "errors": wrong, "top": top}

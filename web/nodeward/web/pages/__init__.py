@@ -2,6 +2,34 @@
 
 from flask import Blueprint
 
-from nodeward.web.pages import login, overview
+from nodeward.web.pages import (
+    actions,
+    audit,
+    configuration,
+    login,
+    logs,
+    nodes,
+    notifications,
+    overview,
+    problems,
+    programs,
+    search,
+    services,
+    settings,
+)
 
-BLUEPRINTS: list[Blueprint] = [login.blueprint, overview.blueprint]
+BLUEPRINTS: list[Blueprint] = [
+    login.blueprint,
+    overview.blueprint,
+    problems.blueprint,
+    nodes.blueprint,
+    services.blueprint,
+    logs.blueprint,
+    configuration.blueprint,
+    programs.blueprint,
+    notifications.blueprint,
+    audit.blueprint,
+    settings.blueprint,
+    actions.blueprint,
+    search.blueprint,
+]

@@ -1,0 +1,3 @@
+import { keepFresh } from "../lib/refresh";
+
+keepFresh({}, 30);

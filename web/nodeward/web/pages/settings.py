@@ -1,0 +1,118 @@
+"""One's own account; for administrators the users and the tokens too."""
+
+from flask import Blueprint, Response, g, jsonify
+from pydantic import Field
+
+from nodeward.core.auth import PEOPLE
+from nodeward.core.errors import BadInput, NotAuthenticated
+from nodeward.core.http import Body
+from nodeward.web import auth, backends
+from nodeward.web.backends import items
+from nodeward.web.faults import Asked
+from nodeward.web.pages.actions import body, said
+from nodeward.web.views import page
+
+blueprint = Blueprint("settings", __name__)
+
+SHORTEST = 10
+
+
+class Password(Body):
+    """One's own new password."""
+
+    present: str
+    wanted: str = Field(min_length=SHORTEST, max_length=500)
+
+
+class NewUser(Body):
+    """A user, or a new role and password for one."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][\w.@-]{0,62}$")
+    role: str = Field(pattern="^(viewer|operator|admin)$")
+    password: str = Field("", max_length=500)
+
+
+class Named(Body):
+    """A user."""
+
+    name: str
+
+
+class NewToken(Body):
+    """A token for a script."""
+
+    name: str = Field(min_length=1, max_length=100)
+    role: str = Field(pattern="^(viewer|operator|admin)$")
+
+
+class TokenId(Body):
+    """A token, by its id."""
+
+    id: str = Field(pattern="^[0-9a-f]{12}$")
+
+
+@blueprint.get("/settings")
+def show() -> str:
+    """The account; users and tokens for an administrator."""
+    users: Asked | None = None
+    tokens: Asked | None = None
+    if g.person.may_administer:
+        users = Asked(lambda: items(backends.config().get("/api/v1/objects/user")), [])
+        tokens = Asked(lambda: items(backends.config().get("/api/v1/tokens")), [])
+    return page("settings.html", users=users, tokens=tokens, roles=PEOPLE)
+
+
+@blueprint.post("/settings/password")
+def password() -> Response:
+    """Change one's own password: the present one proves that it is its owner who sits there."""
+    wanted = body(Password)
+    server = backends.backends().server("configserver")
+    try:
+        server.post("/api/v1/login", {"name": g.person.name, "password": wanted.present})
+    except NotAuthenticated:
+        raise BadInput("The present password is wrong.") from None
+    server.put(f"/api/v1/users/{g.person.name}/password", {"password": wanted.wanted})
+    return said("Your password is changed.")
+
+
+@blueprint.post("/settings/users")
+def save_user() -> Response:
+    """Make a user, or change one's role or password."""
+    auth.needs("admin")
+    wanted = body(NewUser)
+    if wanted.password and len(wanted.password) < SHORTEST:
+        raise BadInput(f"A password has at least {SHORTEST} characters.")
+    backends.config().put(
+        f"/api/v1/objects/user/{wanted.name}", {"kind": "user", "name": wanted.name, "role": wanted.role}
+    )
+    if wanted.password:
+        backends.config().put(f"/api/v1/users/{wanted.name}/password", {"password": wanted.password})
+    return said(f"{wanted.name} is {wanted.role}.")
+
+
+@blueprint.post("/settings/users/delete")
+def delete_user() -> Response:
+    """Take a user away."""
+    auth.needs("admin")
+    wanted = body(Named)
+    if wanted.name == g.person.name:
+        raise BadInput("You cannot remove yourself; another administrator can.")
+    backends.config().delete(f"/api/v1/objects/user/{wanted.name}")
+    return said(f"{wanted.name} is removed.")
+
+
+@blueprint.post("/settings/tokens")
+def make_token() -> Response:
+    """Make a token; it is shown this once."""
+    auth.needs("admin")
+    wanted = body(NewToken)
+    made = backends.config().post("/api/v1/tokens", {"name": wanted.name, "role": wanted.role})
+    return jsonify(message=f"The token '{wanted.name}' is made.", token=made["token"])
+
+
+@blueprint.post("/settings/tokens/revoke")
+def revoke_token() -> Response:
+    """Revoke a token."""
+    auth.needs("admin")
+    backends.config().delete(f"/api/v1/tokens/{body(TokenId).id}")
+    return said("The token is revoked: within five seconds no server takes it any more.")
