@@ -46,7 +46,9 @@ class Sink:
         self.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
         self.stop()
 
     def start(self) -> None:
@@ -63,17 +65,17 @@ class Sink:
         self._server.start()
 
     def raws(self, source: str | None = None) -> list[bytes]:
-        """Return the raw lines stored, in the order in which they came."""
+        """Return the raw lines stored, in the order in which they came: of one source, or all but the roles' own."""
         with self.lock:
-            return [self.records[key].raw for key in self.order if source in (None, key[1])]
+            return [self.records[key].raw for key in self.order if _wanted(key[1], source)]
 
     def wait_for(self, count: int, seconds: float = 20.0, source: str | None = None) -> list[bytes]:
         """Return the raw lines once there are `count`. Raise AssertionError if that takes too long."""
         deadline = time.monotonic() + seconds
         with self.arrived:
-            while sum(source in (None, key[1]) for key in self.order) < count:
+            while (came := sum(_wanted(key[1], source) for key in self.order)) < count:
                 left = deadline - time.monotonic()
-                assert left > 0, f"{len(self.order)} of {count} lines came within {seconds} s"
+                assert left > 0, f"{came} of {count} lines came within {seconds} s"
                 self.arrived.wait(min(left, 1.0))
         return self.raws(source)
 
@@ -125,6 +127,10 @@ class Sink:
                 new += 1
             self.arrived.notify_all()
         return new
+
+
+def _wanted(source: str, asked: str | None) -> bool:
+    return source == asked if asked else source != "nodeward"
 
 
 def unreachable() -> str:

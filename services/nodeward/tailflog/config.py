@@ -25,8 +25,8 @@ class Source(BaseModel):
     paths: list[str] = Field(min_length=1, description="Absolute paths; * ? [abc] and ** stand for any.")
     exclude: list[str] = Field([], description="Paths not to follow although `paths` has them.")
     format: Annotated[str | dict[str, str], Field(description="A format's name, or {pattern: '…'}.")] = "raw"
-    timezone: str = Field("", description="The zone of times that name none; by default this machine's.")
-    encoding: str = Field("", description="By default UTF-8, or what a byte order mark says.")
+    timezone: str | None = Field(None, description="The zone of times that name none; by default this machine's.")
+    encoding: str | None = Field(None, description="By default UTF-8, or what a byte order mark says.")
     fields: dict[str, Any] = Field({}, description="Fields that every record gets.")
 
     @field_validator("source")
@@ -58,14 +58,14 @@ class Source(BaseModel):
 
     @field_validator("timezone")
     @classmethod
-    def _zoned(cls, value: str) -> str:
-        zone(value)
-        return value
+    def _zoned(cls, value: str | None) -> str:
+        zone(value or "")
+        return value or ""
 
     @field_validator("encoding")
     @classmethod
-    def _decodable(cls, value: str) -> str:
-        return encoding(value)
+    def _decodable(cls, value: str | None) -> str:
+        return encoding(value or "")
 
 
 class Plan(BaseModel):
@@ -76,7 +76,7 @@ class Plan(BaseModel):
     written_by: str = ""
     revision: int = 0
     node: str = Field(min_length=1, max_length=255)
-    logserver: str = Field(pattern="^https?://")
+    logserver: str | None = Field(None, pattern="^https?://")
     sources: list[Source] = []
 
     @field_validator("sources")

@@ -11,6 +11,7 @@ from nodeward.tailflog.config import Source
 
 COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".lz4", ".zip", ".Z", ".lzma")
 _COMPRESSED_HEADS = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"PK\x03\x04")
+_TURN = r"[._-]\d[\dT:._-]*"  # what rotation puts into a name: a number or a date
 _ANY = re.compile(r"[*?[]")
 
 
@@ -58,6 +59,21 @@ def inodes(directory: str) -> dict[int, str]:
             return {entry.inode(): entry.name for entry in entries}
     except OSError:
         return {}
+
+
+def is_rotation(name: str, path: str) -> bool:
+    """Say whether `name` is what a rotation may have called the file at `path` (app.log → app.log.1, app-20261124.log)."""
+    base = os.path.basename(path)
+    stem, dot, extension = base.rpartition(".")
+    forms = [rf"{re.escape(base)}(?:{_TURN}|\.old|\.prev|\.bak)"]
+    if stem:
+        forms.append(rf"{re.escape(stem)}{_TURN}{re.escape(dot + extension)}")
+    return not name.endswith(COMPRESSED) and any(re.fullmatch(form, name) for form in forms)
+
+
+def is_excluded(path: str, source: Source) -> bool:
+    """Say whether the source wants `path` left alone."""
+    return any(fnmatch.fnmatchcase(path, pattern) for pattern in source.exclude)
 
 
 def is_compressed(head: bytes) -> bool:

@@ -8,6 +8,7 @@ file of its own.
 
 import logging
 import os
+import stat
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -98,6 +99,7 @@ class Files:
         self._look_for_lives(present)
         while self._outdated:
             self._end(self._outdated.pop())
+        self._look_for_rotations()
         self._expire()
         for stream in self.streams.values():
             if not stream.vanished:
@@ -111,6 +113,7 @@ class Files:
         if old.offset:  # a file that was never read may still be somebody's copy
             stream.judged = True
             self._end(old)
+            self._look_for_rotations()
         self._wake(stream)
 
     def decided(self, stream: Stream) -> bool:
@@ -150,9 +153,10 @@ class Files:
         if stream is None:
             self._arrived(key, path, status)
             return
-        if stream.path != path and not _leads_to(stream.path, key):
+        if not stream.listed or not _leads_to(stream.path, key):
+            stream.listed = True
             self._move(stream, path)
-        stream.listed, stream.vanished = True, 0.0
+        stream.vanished = 0.0
         self._notice(stream, status)
 
     def _notice(self, stream: Stream, status: os.stat_result) -> None:
@@ -202,7 +206,8 @@ class Files:
     def _move(self, stream: Stream, path: str) -> None:
         self._unname(stream)
         stream.path = path
-        stream.life = replace(stream.life, path=path, astray=not stream.listed)
+        if stream.listed:
+            stream.life = replace(stream.life, path=path)
         self.by_path[path].append(stream)
         self._by_stem[stream.stem].add(stream)
 
@@ -236,22 +241,20 @@ class Files:
         """Find the files of lives that were followed before this program started, or before their source went and came back."""
         listings: dict[str, dict[int, str]] = {}
         for key, life in list(self._lives.items()):
-            if key in present or key[0] not in self._parsers or (not life.astray and _leads_to(life.path, key)):
+            if key in present or key[0] not in self._parsers or _leads_to(life.path, key):
                 continue
             directory = os.path.dirname(life.path)
             if directory not in listings:
                 listings[directory] = discover.inodes(directory)
             path = f"{directory}/{listings[directory].get(life.inode, '')}"
             if _leads_to(path, key) and not path.endswith(discover.COMPRESSED):
-                self._arrived(key, path, os.stat(path))
-                self.streams[key].listed = False
+                self._rotation(key, path, life.path, os.stat(path))
             elif clock.now() - life.born > RETAIN * 1_000_000 and listings[directory]:
                 del self._lives[key]
                 self._forget(life.generation)
 
     def _end(self, life: Life) -> None:
         self._ended.append(Ended(life, time.monotonic() + REMEMBER))
-        self._look_for_copy(life)
 
     def _expire(self) -> None:
         for late in [one for one in self._ended if one.until < time.monotonic()]:
@@ -282,33 +285,45 @@ class Files:
         log.info("%s is the copy of a truncated file; going on in it at byte %d.", stream.path, taken.offset)
         return True
 
-    def _look_for_copy(self, life: Life) -> None:
-        """Go on with a truncated life in its copy, where the copy is not among the files of its source."""
-        directory = os.path.dirname(life.path)
-        for inode, name in discover.inodes(directory).items():
-            path = f"{directory}/{name}"
-            if inode == life.inode or name.endswith(discover.COMPRESSED) or stem(path) != stem(life.path):
-                continue
-            try:
-                status = os.stat(path)
-            except OSError:
-                continue
-            key = (life.source, status.st_dev, status.st_ino)
-            if key in self.streams:
-                self._wake(self.streams[key])
-            elif status.st_size > life.offset and self._is_copy(path, life, status.st_size):
-                self._arrived(key, path, status)
+    def _look_for_rotations(self) -> None:
+        """Find the files that were rotated away, or copied and truncated, before anyone saw them under their first name.
 
-    def _is_copy(self, path: str, life: Life, size: int) -> bool:
-        descriptor = -1
-        try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
-            return life.copied(lambda count, place: os.pread(descriptor, count, place), size)
-        except OSError:
-            return False
-        finally:
-            if descriptor >= 0:
-                os.close(descriptor)
+        They lie beside the file that was there before them, under a name that rotation gives, and are younger than it.
+        """
+        for (source, path), since in self._rotated().items():
+            directory = os.path.dirname(path)
+            for name in discover.inodes(directory).values():
+                if not discover.is_rotation(name, path):
+                    continue
+                beside = f"{directory}/{name}"
+                try:
+                    status = os.stat(beside)
+                except OSError:
+                    continue  # gone again
+                key = (source, status.st_dev, status.st_ino)
+                if key not in self.streams and key not in self._lives and status.st_mtime_ns >= since:
+                    self._rotation(key, beside, path, status)
+
+    def _rotated(self) -> dict[tuple[str, str], int]:
+        """Return the paths at which a rotation is known to have happened, by source, and since when (ns)."""
+        since: dict[tuple[str, str], int] = {}
+        for stream in self.streams.values():
+            if not stream.listed:
+                key = (stream.life.source, stream.life.path)
+                since[key] = min(stream.seen[1], since.get(key, stream.seen[1]))
+        lost = [life for life in self._lives.values() if life.source in self._parsers]
+        for life in (*self.ended, *lost):
+            key = (life.source, life.path)
+            since[key] = min(life.born * 1000, since.get(key, life.born * 1000))
+        return since
+
+    def _rotation(self, key: Key, beside: str, path: str, status: os.stat_result) -> None:
+        parser = self._parsers[key[0]]
+        if stat.S_ISREG(status.st_mode) and not discover.is_excluded(beside, parser.source):
+            self._arrived(key, beside, status)
+            if (stream := self.streams.get(key)) is not None:
+                stream.listed = False
+                stream.life = replace(stream.life, path=path)
 
 
 def _newest(lives: Iterable[Life]) -> tuple[dict[Key, Life], list[Life]]:

@@ -31,7 +31,7 @@ class Life:
 
     generation: str
     source: str
-    path: str
+    path: str  # the last one at which its source named it
     device: int
     inode: int
     born: int  # µs
@@ -42,7 +42,6 @@ class Life:
     cut: int = 0
     encoding: str = ""
     begun: bool = False  # whether the first bytes have been looked at for a byte order mark
-    astray: bool = False  # whether it was rotated to a path that its source does not name
 
     def packed(self) -> bytes:
         """Return it as it is kept on disk."""

@@ -127,10 +127,11 @@ class Bundle:
         except (NodewardError, OSError) as error:
             logger.error("The new bundle is not applied, the one before stays in force. %s", error)
             return
-        self._server.use(plan.logserver)
+        if plan.logserver:
+            self._server.use(plan.logserver)
         self._tail.apply(plan)
         names = ", ".join(source.source for source in plan.sources) or "nothing"
-        logger.info("Revision %d is applied: following %s as node %s.", plan.revision, names, plan.node)
+        logger.info("Revision %d follows %s, as node %s.", plan.revision, names, plan.node)
 
     def _say(self, words: str) -> None:
         if self._said != words:

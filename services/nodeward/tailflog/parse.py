@@ -36,7 +36,7 @@ class Parser:
         self.source = source
         self._node = node
         self._format = name(source.format)
-        self._times = Times(zone(source.timezone), reference)
+        self._times = Times(zone(source.timezone or ""), reference)
         self._parse = parser(source.format, self._times)
         self._misses = 0
         self._resting = False

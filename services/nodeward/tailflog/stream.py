@@ -150,7 +150,7 @@ class Stream:
 
     def _begin(self, final: bool) -> bool:
         """Look at the first bytes for what belongs to no line. Return whether a line has begun."""
-        skip, encoding = preamble(self._held, self.parser.source.encoding)
+        skip, encoding = preamble(self._held, self.parser.source.encoding or "")
         if len(self._held) < _ENOUGH and b"\n" not in self._held and not final:
             return False
         head, rest = self._held[:skip], self._held[skip:]

@@ -1,0 +1,204 @@
+"""A tailflog as a real process, with a bundle, a token, files to follow and a sink that stores what it ships."""
+
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from fakes.sink import Sink
+
+LONG = os.environ.get("NODEWARD_TORTURE") == "long"
+
+
+def line(source: str, number: int, filling: str = "") -> str:
+    """Return a line that tells whose it is, which one, and whether it is whole."""
+    body = f"{source} {number:07d} {filling}"
+    return f"{body} {zlib.crc32(body.encode()):08x}"
+
+
+@dataclass
+class Verdict:
+    """What a sink's store says about what was written."""
+
+    lost: list[str]
+    duplicated: list[str]
+    torn: list[bytes]
+    disordered: int
+
+    @property
+    def good(self) -> bool:
+        """Nothing lost, nothing twice, nothing torn."""
+        return not (self.lost or self.duplicated or self.torn)
+
+    def __str__(self) -> str:
+        parts = (self.lost[:3], self.duplicated[:3], self.torn[:3])
+        return f"{len(self.lost)} lost, {len(self.duplicated)} duplicated, {len(self.torn)} torn: {parts}"
+
+
+def judge(written: Iterable[str], stored: list[bytes]) -> Verdict:
+    """Compare what was written with what a store holds."""
+    wanted = Counter(written)
+    found = Counter(raw.decode("utf-8", "backslashreplace") for raw in stored)
+    torn = [raw for raw in stored if not _whole(raw)]
+    return Verdict(
+        lost=list((wanted - found).elements()),
+        duplicated=[one for one in (found - wanted).elements() if one in wanted],
+        torn=torn,
+        disordered=sum(before > after for before, after in itertools.pairwise(stored)),
+    )
+
+
+def _whole(raw: bytes) -> bool:
+    body, _, checksum = raw.rpartition(b" ")
+    return checksum == b"%08x" % zlib.crc32(body)
+
+
+class Following:
+    """A tailflog that follows `sources` of `node`, on its own NODEWARD_VAR. Use as a context manager."""
+
+    def __init__(self, directory: Path, sink: Sink, sources: list[dict[str, Any]], **environment: str) -> None:
+        self.var, self.sink, self.sources = directory / "var", sink, sources
+        self.logs = directory / "logs"
+        self.logs.mkdir(exist_ok=True)
+        self._environment = {**os.environ, "NODEWARD_VAR": str(self.var), "TZ": "UTC", **environment}
+        self._process: subprocess.Popen[bytes] | None = None
+        self._revision = 0
+        self.configure(sources)
+        token = self.var / "secrets" / "nodeserver" / "token"
+        token.parent.mkdir(parents=True, exist_ok=True)
+        token.write_text(sink.token or "token")
+
+    def configure(self, sources: list[dict[str, Any]]) -> None:
+        """Write the bundle, as the node server does: staged, then renamed."""
+        self._revision += 1
+        plan = {"written_by": "a test", "revision": self._revision, "node": "web-1", "logserver": self.sink.url}
+        self.write_bundle(json.dumps({**plan, "sources": sources}))
+
+    def write_bundle(self, text: str) -> None:
+        """Put `text` in the bundle's place."""
+        path = self.var / "nodeserver" / "bundle" / "tailflog.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        staged = path.with_suffix(".new")
+        staged.write_text(text)
+        staged.replace(path)
+
+    def start(self, ready: bool = True) -> None:
+        """Start the process; wait until it has looked at its files, unless that is not to be."""
+        assert self._process is None
+        said = self.said().count("in force")
+        with (self.var / "screen").open("ab") as screen:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "nodeward.tailflog.main"], env=self._environment, stdout=screen, stderr=screen
+            )
+        if ready:
+            until(lambda: self.said().count("in force") > said, 20, "it did not begin to follow")
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def stop(self) -> int:
+        """End it as supervisor does; return its exit code."""
+        assert self._process is not None
+        self._process.terminate()
+        code = self._process.wait(timeout=20)
+        self._process = None
+        return code
+
+    def reload(self) -> None:
+        """Send SIGHUP."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGHUP)
+
+    @property
+    def pid(self) -> int:
+        """The process."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether the process lives."""
+        return self._process is not None and self._process.poll() is None
+
+    def said(self) -> str:
+        """Return what it has said on the screen."""
+        path = self.var / "screen"
+        return path.read_text() if path.exists() else ""
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        if error is not None:
+            print(self.said())
+        self.kill()
+
+
+class Writer:
+    """Writes numbered lines of one source, and remembers what it wrote."""
+
+    def __init__(self, path: Path, source: str = "app") -> None:
+        self.path, self.source = path, source
+        self.written: list[str] = []
+        self._file = -1
+        self.reopen()
+
+    def write(self, count: int, filling: str = "") -> None:
+        """Append `count` lines."""
+        for _ in range(count):
+            text = line(self.source, len(self.written), filling)
+            self.raw(text.encode() + b"\n")
+            self.written.append(text)
+
+    def raw(self, data: bytes) -> None:
+        """Append these bytes with one write."""
+        assert os.write(self._file, data) == len(data)
+
+    def reopen(self) -> None:
+        """Go on in whatever is at the path now."""
+        self.close()
+        self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._file >= 0:
+            os.close(self._file)
+        self._file = -1
+
+    def __del__(self) -> None:
+        self.close()
+
+    def rotate(self, name: str) -> None:
+        """Rename the file and create a new one."""
+        self.path.rename(self.path.with_name(name))
+        self.reopen()
+
+
+def until(true: Callable[[], bool], seconds: float = 15.0, what: str = "it did not come true") -> None:
+    """Wait until `true()`; fail with `what` after so long."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.01)
+
+
+def source(logs: Path, pattern: str = "*.log", name: str = "app", **more: Any) -> dict[str, Any]:
+    """Return a source of the files in `logs` that match."""
+    return {"source": name, "paths": [f"{logs}/{pattern}"], "format": "raw", **more}
