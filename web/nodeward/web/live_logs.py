@@ -13,7 +13,7 @@ from typing import Any
 
 from nodeward.core import clock
 from nodeward.core.client import Client
-from nodeward.core.errors import BadInput
+from nodeward.core.errors import BadInput, NodewardError
 from nodeward.web.backends import Backends
 from nodeward.web.live import Item, Live, Page, Topic
 from nodeward.web.log_lines import Frame, line
@@ -39,6 +39,7 @@ def mount(live: Live, backends: Backends) -> None:
 
     def topic(given: Filters) -> Topic:
         filters = normalised(given)
+        check(client, filters)
         name = room(filters)
         return Topic(name, name, "logserver", Follower(client, filters))
 
@@ -54,6 +55,18 @@ def normalised(given: Filters) -> dict[str, str]:
         raise BadInput(f"The filters are longer than {MOST_CHARS} characters.")
     cleaned = {name: text if name == "regex" else text.strip() for name, text in given.items()}
     return {name: cleaned[name] for name in FILTERS if cleaned.get(name)}
+
+
+def check(client: Callable[[], Client], filters: Filters) -> None:
+    """Raise BadInput, in one sentence, if the log server cannot make sense of the question: a wrong pattern, an open quote."""
+    if not {"q", "regex", "level"} & set(filters):
+        return
+    try:
+        client().get("/api/v1/follow", {**filters, "limit": 1})
+    except BadInput as error:
+        raise BadInput(" ".join([error.detail, *(str(problem) for problem in error.problems)])) from None
+    except NodewardError:
+        pass  # it is away: the bridge says so, and follows when it is back
 
 
 def room(filters: Filters) -> str:
