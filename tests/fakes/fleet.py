@@ -41,7 +41,7 @@ class FleetConfig(FakeConfig):
         @app.get("/api/v1/revisions")
         def revisions() -> Response:
             made = clock.rfc3339(clock.now() - 90 * MINUTE)
-            return jsonify(items=[{"revision": 1, "who": "admin", "when": made, "why": "first fleet"}], next=None)
+            return jsonify(items=[{"revision": 1, "who": "admin", "time": made, "why": "first fleet"}], next=None)
 
         @app.get("/api/v1/audit")
         def audit() -> Response:
@@ -161,7 +161,7 @@ class FakeFleet:
 
         @app.post("/api/v1/acknowledgements")
         def acknowledge() -> Response:
-            return jsonify(items=self._mark(acknowledged=True, acknowledgement={"by": "someone", **request.get_json()}))
+            return jsonify(items=self._mark(acknowledged=True, acknowledgement={"author": "someone", "comment": ""}))
 
         @app.delete("/api/v1/acknowledgements")
         def unacknowledge() -> Response:
@@ -186,9 +186,9 @@ class FakeFleet:
         return app
 
     def _mark(self, **marks: Any) -> list[dict[str, Any]]:
-        body = request.get_json()
-        self.asked.append((f"{request.method} {request.path}", {**body, "for": request.headers.get("Nodeward-User")}))
-        targets = body if isinstance(body, list) else body.get("items", [body])
+        targets = [dict(request.args)] if request.method == "DELETE" else request.get_json()
+        said = {"items": targets, "for": request.headers.get("Nodeward-User")}
+        self.asked.append((f"{request.method} {request.path}", said))
         rows = [self.states[target["node"], target.get("service")] for target in targets]
         with self._news:
             for row in rows:

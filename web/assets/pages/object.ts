@@ -111,7 +111,11 @@ async function send(dry: boolean): Promise<void> {
 
 async function fetchAnswer(text: string, dry: boolean): Promise<Answer | null> {
   try {
-    return await postJson<Answer>("/configuration/apply", { text, dry_run: dry });
+    return await postJson<Answer>("/configuration/apply", {
+      text,
+      dry_run: dry,
+      why: find<HTMLInputElement>("#why")?.value,
+    });
   } catch (error) {
     const { message, problems = [] } = error as Error & { problems?: Fault[] };
     showFaults(message, problems);

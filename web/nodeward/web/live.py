@@ -193,7 +193,7 @@ class Live:
             raise BadInput("A join names the kind of room.")
         if asked["kind"] not in self._topics:
             raise BadInput(f"There is no kind of room '{asked['kind'][:40]}'.")
-        filters = asked.get("filters") or {}
+        filters = asked.get("filters", {})
         if not isinstance(filters, dict) or not isinstance(asked.get("after"), str | None):
             raise BadInput("The filters are an object of texts, and the cursor is a text.")
         return self._topics[asked["kind"]](

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
-from flask import copy_current_request_context, render_template, request
+from flask import copy_current_request_context, g, render_template, request
 
 Value = TypeVar("Value")
 
@@ -34,8 +34,14 @@ def all_at_once(asks: Mapping[str, Callable[[], Value]]) -> dict[str, Value]:
     """Ask several servers at the same time; return the answers in the order of the questions."""
     if not asks:
         return {}
+    person = g.person
+
+    def ask_for(ask: Callable[[], Value]) -> Value:
+        g.person = person  # a thread has a context of its own
+        return ask()
+
     with ThreadPoolExecutor(min(AT_ONCE, len(asks))) as pool:
-        running = {name: pool.submit(copy_current_request_context(ask)) for name, ask in asks.items()}
+        running = {name: pool.submit(copy_current_request_context(ask_for), ask) for name, ask in asks.items()}
         return {name: future.result() for name, future in running.items()}
 
 

@@ -19,6 +19,7 @@ from nodeward.web.views import all_at_once
 blueprint = Blueprint("actions", __name__, url_prefix="/do")
 
 MOST = 1000
+NODE_ITSELF = "-"  # the node server's word for the check without a service
 
 
 class Target(Body):
@@ -113,7 +114,7 @@ def _running(target: Target) -> Callable[[], str]:
         try:
             found = backends.config().get(f"/api/v1/objects/node/{target.node}")
             runner = found.get("object", found).get("checked_from") or target.node
-            service = target.service or "node"
+            service = target.service or NODE_ITSELF
             backends.node(runner).post(f"/api/v1/checks/{service}/run", query={"node": target.node}, timeout=70.0)
         except NodewardError as error:
             return error.detail

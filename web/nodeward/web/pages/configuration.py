@@ -70,7 +70,7 @@ def apply() -> Response:
     if not isinstance(text, str):
         raise BadInput("Send the documents as `text`.")
     try:
-        answer = _applied(text, dry)
+        answer = _applied(text, dry, str(asked.get("why") or "")[:500])
     except NodewardError as error:
         if not error.problems:
             raise
@@ -168,10 +168,10 @@ def line_of(text: str, path: str) -> int | None:
     return None
 
 
-def _applied(text: str, dry: bool) -> Row:
+def _applied(text: str, dry: bool, why: str) -> Row:
     client = backends.config()
     answer = client.request(
-        "POST", "/api/v1/apply", body=text.encode(), query={"dry_run": "true" if dry else None},
+        "POST", "/api/v1/apply", body=text.encode(), query={"dry_run": "true" if dry else None, "why": why or None},
         headers={"Content-Type": "application/yaml"}, timeout=30.0,
     )  # fmt: skip
     found: Row = answer.json()

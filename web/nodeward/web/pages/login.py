@@ -27,7 +27,7 @@ def log_in() -> Response | tuple[str, int]:
     try:
         if not name or not password:
             raise NotAuthenticated("Type your name and your password.")
-        body = {"name": name, "password": password}
+        body = {"name": name, "password": password, "address": request.remote_addr or ""}
         user = backends().server("configserver").post("/api/v1/login", body)
     except NodewardError as error:
         return render_template("login.html", wanted=wanted, name=name, error=error.detail), error.status

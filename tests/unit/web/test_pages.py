@@ -1,0 +1,103 @@
+"""Every page with a fleet, with trouble, and with servers that are away."""
+
+import pytest
+
+from nodeward.web.security import HEADERS
+from support.web import Web, post
+
+PAGES = [
+    "/", "/problems", "/problems?show=all", "/nodes", "/nodes?q=web-1&state=UP", "/nodes/web-1", "/nodes/web-1?tab=graphs",
+    "/nodes/web-1?tab=history", "/nodes/web-1?tab=programs", "/nodes/web-1?tab=information", "/services/web-1/load",
+    "/configuration", "/configuration/check", "/configuration/node/web-1", "/configuration/node/+new", "/revisions",
+    "/programs", "/notifications", "/audit", "/settings", "/logs",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_shows_and_carries_the_headers_that_guard_it(web: Web, path: str) -> None:
+    answer = web.visitor("ada").get(path)
+    assert answer.status_code == 200, answer.text
+    for name, value in HEADERS.items():
+        assert answer.headers[name] == value
+    assert "<script>" not in answer.text
+    assert "style=" not in answer.text
+    assert "onclick" not in answer.text
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_no_page_breaks_while_monitor_is_away(web: Web, path: str) -> None:
+    web.fleet.away = True
+    answer = web.visitor("ada").get(path)
+    assert answer.status_code in (200, 503), answer.text
+    if path in ("/", "/problems", "/nodes", "/services/web-1/load"):
+        assert "The monitor is being restarted." in answer.text
+
+
+def test_a_page_that_does_not_exist_says_so_in_the_frame_of_all_pages(web: Web) -> None:
+    answer = web.visitor("vera").get("/nothing")
+    assert answer.status_code == 404
+    assert "There is no such page." in answer.text
+    assert 'aria-label="Pages"' in answer.text
+
+
+def test_only_the_changing_part_is_sent_where_the_browser_refreshes_it(web: Web) -> None:
+    answer = web.visitor("vera").get("/problems", headers={"X-Fragment": "1"})
+    assert answer.status_code == 200
+    assert "<html" not in answer.text
+    assert "<h1>Problems</h1>" in answer.text
+
+
+def test_what_a_check_printed_is_text_and_never_markup(web: Web) -> None:
+    web.fleet.set_state("web-1", "load", "CRITICAL", "<img src=x onerror=alert(1)>")
+    for path in ("/", "/problems", "/nodes/web-1", "/services/web-1/load"):
+        text = web.visitor("vera").get(path).text
+        assert "&lt;img src=x" in text
+        assert "<img" not in text
+
+
+def test_a_viewer_is_shown_no_button_that_would_be_refused(web: Web) -> None:
+    web.fleet.set_state("web-1", "load", "CRITICAL", "too much")
+    assert "data-act" not in web.visitor("vera").get("/problems").text
+    assert "data-act" in web.visitor("otto").get("/problems").text
+    assert "Audit" not in web.visitor("vera").get("/").text
+    assert "Tokens" not in web.visitor("otto").get("/settings").text
+
+
+def test_an_acknowledgement_reaches_the_monitor_in_the_persons_own_name(web: Web) -> None:
+    web.fleet.set_state("web-1", "load", "CRITICAL", "too much")
+    body = {"targets": [{"node": "web-1", "service": "load"}], "comment": "on it", "expires": "1h"}
+    answer = post(web.visitor("otto"), "/do/acknowledge", body)
+    assert answer.json == {"message": "Acknowledged: web-1 · load."}
+    [(what, sent)] = web.fleet.asked
+    assert what == "POST /api/v1/acknowledgements"
+    assert sent["for"] == "otto; role=operator"
+    assert sent["items"] == [{"node": "web-1", "service": "load", "comment": "on it", "expires": "1h"}]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"targets": []},
+        {"targets": [{"node": ""}]},
+        {"targets": "web-1"},
+        {"targets": [{"node": "a"}], "length": "long"},
+    ],
+)
+def test_nonsense_is_answered_by_a_sentence(web: Web, body: dict[str, object]) -> None:
+    answer = post(web.visitor("otto"), "/do/downtime", body)
+    assert answer.status_code == 422
+    assert answer.json["detail"]
+
+
+def test_the_search_finds_nodes_and_services(web: Web) -> None:
+    found = web.visitor("vera").get("/search?q=web-1", headers={"Accept": "application/json"}).json["items"]
+    assert found[0] == {"url": "/nodes/web-1", "name": "web-1", "what": "127.0.0.1", "state": "UP"}
+
+
+def test_the_map_tells_each_nodes_worst_state(web: Web) -> None:
+    web.fleet.set_state("web-2", "load", "WARNING", "much")
+    web.fleet.set_state("web-2", "ssh", "CRITICAL", "refused")
+    nodes = web.visitor("vera").get("/fleet").json["nodes"]
+    assert ["web-2", "linux", "critical", 2] in nodes
+    assert ["web-1", "linux", "ok", 0] in nodes
