@@ -364,10 +364,9 @@ class _Moment:
         query = LogQuery(nodes=(record.node,), sources=(record.source,))
         nearest: list[tuple[int, Found]] = []
         for looked, unit in enumerate(self._by_arrival(seq, side)):
-            reached = len(nearest) >= limit and side * nearest[limit - 1][0] < side * (
-                unit.from_seq if side > 0 else unit.to_seq - 1
-            )
-            if limit <= 0 or reached or looked >= CONTEXT_BLOCKS:
+            next_one = unit.from_seq if side > 0 else unit.to_seq - 1
+            full = len(nearest) >= limit and (limit == 0 or side * nearest[limit - 1][0] < side * next_one)
+            if full or looked >= CONTEXT_BLOCKS:
                 break
             with search.reporting(unit, self.scanned):
                 nearest += _of_stream(unit, query, stream, seq, side, limit)

@@ -116,6 +116,7 @@ def search(
         with reporting(unit, scanned):
             _look(unit, len(opened) - 1, _narrowed(query, bound[0], best.worst, sign), bound, sign, best)
             scanned.records += unit.count
+            scanned.bytes += unit.weight if query.reads_lines else 0
     return _page(best, opened, stopped, limit, sign, scanned, identify)
 
 

@@ -20,6 +20,7 @@ class Unit(Protocol):
     from_seq: int
     to_seq: int
     count: int
+    weight: int  # bytes that looking at its lines costs, beyond those that reading reports itself
 
     def matching(self, query: LogQuery) -> Numbers:
         """Return the rows that match."""
@@ -42,7 +43,7 @@ class Hot:
         self.where = "hot"
         self.min_time, self.max_time = int(data.times.min()), int(data.times.max())
         self.from_seq, self.to_seq = int(data.seqs[0]), int(data.seqs[-1]) + 1
-        self.count = data.count
+        self.count, self.weight = data.count, len(data.raw)
         self._opened: Lines | None = None
 
     def matching(self, query: LogQuery) -> Numbers:
@@ -81,7 +82,7 @@ class Stored:
         self.where, self._reader, self._on_pass = where, reader, on_pass
         meta = reader.meta
         self.min_time, self.max_time = meta.min_time, meta.max_time
-        self.from_seq, self.to_seq, self.count = meta.from_seq, meta.to_seq, meta.records
+        self.from_seq, self.to_seq, self.count, self.weight = meta.from_seq, meta.to_seq, meta.records, 0
 
     @property
     def reader(self) -> block.Reader:
