@@ -1,0 +1,108 @@
+"""What the config server sees to at every start: the appliance's own secrets, the first administrator, the first fleet.
+
+Each step looks at what is there and does what is missing, so a start that was cut off is finished by the next.
+"""
+
+import os
+import re
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+from nodeward.configserver import documents
+from nodeward.configserver.credentials import Credentials
+from nodeward.configserver.documents import Document
+from nodeward.configserver.people import People
+from nodeward.configserver.registry import Registry
+from nodeward.configserver.settings import ConfigserverSettings
+from nodeward.core import tokens
+from nodeward.core.auth import ADMIN, SERVICE
+from nodeward.core.errors import BadInput, ConfigError
+from nodeward.core.files import read_secret, write_secret
+from nodeward.core.ports import PORTS, port
+from nodeward.store.base_registry import Key
+
+OWN = {"configserver": SERVICE, "logserver": SERVICE, "monitor": SERVICE, "web": SERVICE, "cli": ADMIN}
+ADMINISTRATOR = "admin"
+WHO = "first start"
+_VARIABLE = re.compile(r"\$\{([a-z_.]+)\}")
+
+
+def own_tokens(settings: ConfigserverSettings, credentials: Credentials) -> None:
+    """See to it that each server of the appliance, and the CLI, has a token in its place that is in force."""
+    for role, reach in OWN.items():
+        path = settings.var / "secrets" / role / "token"
+        if not _is_in_force(path, role, credentials):
+            old = [each.id for each in credentials.in_force() if each.name == role and each.role == reach]
+            write_secret(path, credentials.make(role, reach, replacing=old))
+
+
+def enrolment_key(settings: ConfigserverSettings) -> Path:
+    """See to it that there is an enrolment key, and return the file it lies in."""
+    path = settings.var / "secrets" / "node" / "enrol"
+    if not path.exists():
+        write_secret(path, secrets.token_urlsafe(32))
+    return path
+
+
+def administrator(
+    settings: ConfigserverSettings, registry: Registry, people: People, say: Callable[[str], None]
+) -> None:
+    """See to it that somebody can log in: user `admin`, with NODEWARD_ADMIN_PASSWORD[_FILE] or a new password."""
+    if not registry.snapshot.fleet.of("user"):
+        registry.apply([Document("", 1, {"kind": "user", "name": ADMINISTRATOR, "role": ADMIN})], WHO)
+    if registry.shelf.password(ADMINISTRATOR) or Key("user", ADMINISTRATOR) not in registry.snapshot.fleet.bodies:
+        return
+    password = _given_password()
+    if password is None:
+        password = secrets.token_urlsafe(12)
+        path = settings.var / "secrets" / "admin-password"
+        write_secret(path, password)
+        say(f"The first administrator is '{ADMINISTRATOR}', the password {password} (kept in {path}).")
+    try:
+        people.set_password(ADMINISTRATOR, password)
+    except BadInput as error:
+        raise ConfigError(f"NODEWARD_ADMIN_PASSWORD: {error.problems[0].message}.") from None
+
+
+def fleet(settings: ConfigserverSettings, registry: Registry) -> int | None:
+    """Apply the first fleet file if no node is known yet. Return the new revision, or None if there was nothing to do."""
+    if settings.fleet is None or registry.snapshot.fleet.of("node"):
+        return None
+    path = settings.fleet if settings.fleet.is_absolute() else settings.home / settings.fleet
+    try:
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"NODEWARD_CONFIGSERVER_FLEET: {path} cannot be read ({error}).") from None
+    try:
+        given = documents.read(filled(text, settings.node, settings.var), path.name)
+        return registry.apply(given, WHO, f"the fleet in {path.name}").revision
+    except BadInput as error:
+        raise ConfigError(f"The fleet in {path} is not valid. {error.detail}", error.problems) from None
+
+
+def filled(text: str, node: str, var: Path) -> str:
+    """Fill in what the first fleet may depend on: ``${node}``, ``${var}``, ``${port.web}`` and so on. Raise BadInput for any other."""
+    known = {"node": node, "var": str(var), **{f"port.{role}": str(port(role)) for role in PORTS}}
+
+    def value(found: re.Match[str]) -> str:
+        if found[1] not in known:
+            raise BadInput(f"${{{found[1]}}} means nothing here; there are {', '.join(known)}.")
+        return known[found[1]]
+
+    return _VARIABLE.sub(value, text)
+
+
+def _is_in_force(path: Path, role: str, credentials: Credentials) -> bool:
+    try:
+        token = path.read_text().strip()
+    except OSError:
+        return False
+    return any(each.name == role and tokens.matches(token, each.hash) for each in credentials.in_force())
+
+
+def _given_password() -> str | None:
+    named = os.environ.get("NODEWARD_ADMIN_PASSWORD_FILE")
+    if named:
+        return read_secret(Path(named), "NODEWARD_ADMIN_PASSWORD_FILE")
+    return os.environ.get("NODEWARD_ADMIN_PASSWORD") or None

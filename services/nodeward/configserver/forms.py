@@ -1,0 +1,166 @@
+"""What the config server's routes take: paths, queries, bodies. One declaration checks them and documents them."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, field_validator
+
+from nodeward.configserver.schema import KINDS
+from nodeward.core import clock
+from nodeward.core.http import Body, Query
+
+PAGE = 100
+MOST = 10_000
+
+
+class KindPath(BaseModel):
+    """A kind of object."""
+
+    kind: str = Field(pattern=f"^({'|'.join(KINDS)})$", description=", ".join(KINDS))
+
+
+class ObjectPath(KindPath):
+    """One object."""
+
+    name: str = Field(max_length=63)
+
+
+class NodePath(BaseModel):
+    """One node."""
+
+    name: str = Field(max_length=63)
+
+
+class NumberPath(BaseModel):
+    """One revision."""
+
+    number: int = Field(ge=1)
+
+
+class TokenPath(BaseModel):
+    """One credential."""
+
+    id: str = Field(pattern="^[0-9a-f]{12}$")
+
+
+class Page(Query):
+    """A page of a list."""
+
+    cursor: str | None = Field(None, max_length=200, description="`next` of the page before.")
+    limit: int = Field(PAGE, ge=1, le=MOST)
+
+
+class NumberedPage(Query):
+    """A page of a list, newest first."""
+
+    cursor: int | None = Field(None, ge=0, description="`next` of the page before.")
+    limit: int = Field(PAGE, ge=1, le=1000)
+
+
+class ObjectsQuery(Page):
+    """Which objects."""
+
+    q: str | None = Field(None, max_length=200, description="Text that the name or description holds.")
+    group: str | None = Field(None, max_length=63, description="Nodes in that group; checks and logs assigned to it.")
+    label: list[str] = Field([], description="KEY=VALUE; nodes that have them all.")
+
+    @field_validator("label")
+    @classmethod
+    def _are_pairs(cls, given: list[str]) -> list[str]:
+        return pairs(given)
+
+
+class FindQuery(Query):
+    """Which nodes; everything given must match."""
+
+    name: str | None = Field(None, max_length=63, description="* and ? stand for any text.")
+    address: str | None = Field(None, max_length=255)
+    group: str | None = Field(None, max_length=63)
+    label: list[str] = Field([], description="KEY=VALUE; nodes that have them all.")
+
+    @field_validator("label")
+    @classmethod
+    def _are_pairs(cls, given: list[str]) -> list[str]:
+        return pairs(given)
+
+
+class ApplyQuery(Query):
+    """How to apply."""
+
+    dry_run: bool = Field(False, description="Change nothing; say what would.")
+    why: str = Field("", max_length=500, description="A word for the history.")
+    file: str = Field("", max_length=200, description="The file's name, for the errors' sake.")
+
+
+class Login(Body):
+    """Who somebody says to be. `address` is where the person comes from."""
+
+    name: str = Field(max_length=63)
+    password: str = Field(max_length=500)
+    address: str = Field("", max_length=255)
+
+
+class Enrolment(Body):
+    """A node that shows the enrolment key."""
+
+    key: str = Field(max_length=200)
+    node: str = Field(max_length=63)
+    address: str | None = Field(
+        None, max_length=255, description="Where others reach it, if the registry does not say."
+    )
+
+
+class NewToken(Body):
+    """A token to be."""
+
+    name: Annotated[str, Field(pattern=r"^[\w][\w .@-]{0,99}$")]
+    role: Literal["viewer", "operator", "admin", "node"]
+    node: str | None = Field(None, max_length=63, description="For role node: the one it speaks for.")
+    expires: str | None = Field(None, max_length=40, description="A time, or how long it lasts, such as 90d.")
+
+    @field_validator("expires")
+    @classmethod
+    def _is_a_time(cls, given: str | None) -> str | None:
+        if given is not None:
+            expiry(given, 0)
+        return given
+
+
+class Password(Body):
+    """A user's new password."""
+
+    password: str = Field(max_length=500)
+
+
+def pairs(given: list[str]) -> list[str]:
+    """Return labels if each is KEY=VALUE. Raise ValueError otherwise."""
+    for each in given:
+        if "=" not in each:
+            raise ValueError(f"{each!r} is not KEY=VALUE")
+    return given
+
+
+def labels(given: list[str]) -> dict[str, str]:
+    """Return labels given as KEY=VALUE."""
+    return dict(each.split("=", 1) for each in given)
+
+
+def expiry(given: str, at: int) -> int:
+    """Given a time, or how long from `at`, return the moment in microseconds since 1970. Raise ValueError if it is neither."""
+    try:
+        return at + int(clock.parse_duration(given) * 1_000_000)
+    except ValueError:
+        return clock.parse_rfc3339(given)
+
+
+def given_changes(changes: list[Any]) -> list[dict[str, Any]]:
+    """Return a revision's changes as the API gives them."""
+    return [
+        {
+            "action": each.action,
+            "kind": each.key.kind,
+            "name": each.key.name,
+            "before": each.before,
+            "after": each.after,
+        }
+        for each in changes
+    ]

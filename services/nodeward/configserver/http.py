@@ -1,0 +1,79 @@
+"""The config server's HTTP face: puts the routes together. Their rooms: `http_objects`, `http_nodes`, `http_people`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from flask import Response, jsonify, request
+from flask_openapi3 import OpenAPI
+
+from nodeward.configserver.bundles import Bundles
+from nodeward.configserver.credentials import Credentials
+from nodeward.configserver.people import People
+from nodeward.configserver.registry import Registry
+from nodeward.core import clock, http
+from nodeward.core.auth import OPERATOR
+from nodeward.core.http import SECURITY, needs, principal
+from nodeward.store.base_registry import Deed
+from nodeward.supervise.http import mount as mount_programs
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the routes work with."""
+
+    registry: Registry
+    bundles: Bundles
+    credentials: Credentials
+    people: People
+    servers: dict[str, str]
+    enrolment_key: Path
+    var: Path
+    now: Callable[[], int] = clock.now
+
+
+def create(parts: Parts) -> OpenAPI:
+    """Return the config server's app."""
+    from nodeward.configserver import http_nodes, http_objects, http_people
+    from nodeward.configserver.forms import NumberedPage
+
+    app = http.create("configserver", "config server", parts.credentials, list)
+    http_objects.mount(app, parts)
+    http_nodes.mount(app, parts)
+    http_people.mount(app, parts)
+    mount_programs(app, parts.var)
+
+    @app.get("/api/v1/audit", summary="Who did what, newest first", security=SECURITY)
+    @needs(OPERATOR)
+    def audit(query: NumberedPage) -> Response:
+        deeds = parts.registry.shelf.deeds(query.cursor, query.limit)
+        rows = [
+            {
+                "id": deed.id,
+                "time": clock.rfc3339(deed.at),
+                "who": deed.who,
+                "via": deed.via,
+                "address": deed.address,
+                "action": deed.action,
+                "what": deed.what,
+            }
+            for deed in deeds
+        ]
+        return jsonify(items=rows, next=deeds[-1].id if len(deeds) == query.limit else None)
+
+    return app
+
+
+def note(parts: Parts, action: str, what: str, who: str | None = None) -> None:
+    """Add to the audit list what the one who is asking has just done."""
+    asker = None if who else principal()
+    parts.registry.shelf.note(
+        Deed(
+            at=parts.now(),
+            who=who or (asker.name if asker else ""),
+            via=asker.via if asker else None,
+            address=request.remote_addr,
+            action=action,
+            what=what,
+        )
+    )

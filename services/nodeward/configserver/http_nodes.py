@@ -1,0 +1,110 @@
+"""Routes of the look-ups and the nodes: where things are, who they are, what each node gets."""
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from flask import Response, jsonify, request
+from flask_openapi3 import OpenAPI
+
+from nodeward.configserver import forms, inventory, monitoring
+from nodeward.configserver.documents import Document
+from nodeward.configserver.http import Parts, note
+from nodeward.configserver.registry import Registry, Snapshot
+from nodeward.core.auth import NODE, SERVICE, VIEWER
+from nodeward.core.errors import NotFound
+from nodeward.core.http import SECURITY, needs, principal
+from nodeward.store.base_registry import Key
+
+
+def mount(app: OpenAPI, parts: Parts) -> None:
+    """Add the routes."""
+    registry = parts.registry
+    whole_fleet = PerRevision(registry, lambda snapshot: monitoring.document(snapshot.fleet, snapshot.revision))
+
+    @app.get("/api/v1/servers", summary="Where the servers are", security=SECURITY)
+    @needs(VIEWER, NODE)
+    def servers() -> Response:
+        return tagged(json.dumps(parts.servers).encode())
+
+    @app.get("/api/v1/credentials", summary="Who has which token, as hashes", security=SECURITY)
+    @needs(SERVICE, NODE)
+    def credentials() -> Response:
+        rows = [each.model_dump() for each in parts.credentials.all()]
+        return tagged(json.dumps(rows).encode())
+
+    @app.get("/api/v1/monitoring", summary="What the monitor needs to know", security=SECURITY)
+    @needs(SERVICE)
+    def monitored() -> Response:
+        return tagged(*whole_fleet.get())
+
+    @app.get("/api/v1/find", summary="Find nodes", security=SECURITY)
+    @needs(VIEWER, NODE)
+    def find(query: forms.FindQuery) -> Response:
+        fleet = registry.snapshot.fleet
+        names = fleet.find(query.name, query.address, query.group, forms.labels(query.label))
+        return jsonify(items=[fleet.facts[name] for name in names], next=None)
+
+    @app.get("/api/v1/inventory", summary="The fleet for Ansible", security=SECURITY)
+    @needs(VIEWER)
+    def ansible() -> Response:
+        return jsonify(inventory.document(registry.snapshot.fleet))
+
+    @app.get("/api/v1/nodes/<name>/bundle", summary="The files of a node's configuration", security=SECURITY)
+    @needs(VIEWER, NODE)
+    def bundle(path: forms.NodePath) -> Response:
+        principal().must_speak_for(path.name)
+        kept = parts.bundles.get(path.name)
+        return tagged(kept.body, kept.etag)
+
+    @app.post("/api/v1/enrol", summary="Give a node its credential")
+    @needs()
+    def enrol(body: forms.Enrolment) -> Response:
+        if body.node not in registry.snapshot.fleet.facts:
+            parts.credentials.check_key(body.key, parts.enrolment_key)
+            raise NotFound(f"There is no node '{body.node}' yet. Add it with `nodeward apply`; then it can enrol.")
+        token = parts.credentials.enrol(body.node, body.key, parts.enrolment_key)
+        note(parts, "enrol", f"node {body.node}", who=body.node)
+        _learn_address(parts, body)
+        return jsonify(token=token)
+
+
+def _learn_address(parts: Parts, body: forms.Enrolment) -> None:
+    """Where the registry does not say where a node is, its enrolment does."""
+    key = Key("node", body.node)
+    present = parts.registry.get(key)
+    address = body.address or request.remote_addr
+    if not present.get("address") and address:
+        learnt = Document("", 1, {**present, "address": address})
+        parts.registry.apply([learnt], body.node, f"enrolled from {address}")
+
+
+class PerRevision:
+    """A document made once for each revision: (bytes, tag)."""
+
+    def __init__(self, registry: Registry, make: Callable[[Snapshot], Any]) -> None:
+        self._registry, self._make = registry, make
+        self._lock = threading.Lock()
+        self._kept: tuple[int, bytes, str] = (-1, b"", "")
+
+    def get(self) -> tuple[bytes, str]:
+        """Return the document of the revision in force, and its tag."""
+        with self._lock:
+            snapshot = self._registry.snapshot
+            if self._kept[0] != snapshot.revision:
+                body = json.dumps(self._make(snapshot)).encode()
+                self._kept = (snapshot.revision, body, hashlib.sha256(body).hexdigest()[:24])
+            return self._kept[1:]
+
+
+def tagged(body: bytes, etag: str | None = None) -> Response:
+    """Return a JSON answer with its ETag, or 304 if the caller has it already."""
+    etag = etag or hashlib.sha256(body).hexdigest()[:24]
+    if etag in request.if_none_match:
+        answer = Response(status=304)
+    else:
+        answer = Response(body, content_type="application/json")
+    answer.set_etag(etag)
+    return answer

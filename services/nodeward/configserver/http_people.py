@@ -1,0 +1,73 @@
+"""Routes of people and tokens."""
+
+from typing import Any
+
+from flask import Response, jsonify, request
+from flask_openapi3 import OpenAPI
+
+from nodeward.configserver import forms
+from nodeward.configserver.http import Parts, note
+from nodeward.core import clock
+from nodeward.core.auth import ADMIN, NODE, SERVICE, Credential
+from nodeward.core.errors import BadInput, Problem
+from nodeward.core.http import SECURITY, needs
+
+
+def mount(app: OpenAPI, parts: Parts) -> None:
+    """Add the routes."""
+
+    @app.post("/api/v1/login", summary="Does this password belong to this user?", security=SECURITY)
+    @needs(SERVICE)
+    def login(body: forms.Login) -> Response:
+        role = parts.people.log_in(body.name, body.password, body.address or request.remote_addr or "")
+        note(parts, "login", f"user {body.name}", who=body.name)
+        return jsonify(name=body.name, role=role)
+
+    @app.put("/api/v1/users/<name>/password", summary="Give a user a password", security=SECURITY)
+    @needs(ADMIN)
+    def set_password(path: forms.NodePath, body: forms.Password) -> Response:
+        parts.people.set_password(path.name, body.password)
+        note(parts, "password", f"user {path.name}")
+        return jsonify(name=path.name)
+
+    @app.get("/api/v1/tokens", summary="The tokens, without their secrets", security=SECURITY)
+    @needs(ADMIN)
+    def list_tokens() -> Response:
+        return jsonify(items=[_row(each) for each in parts.credentials.all()], next=None)
+
+    @app.post("/api/v1/tokens", summary="Make a token; the answer is the only place that shows it", security=SECURITY)
+    @needs(ADMIN)
+    def make_token(body: forms.NewToken) -> tuple[Response, int]:
+        _belongs_to_a_node(parts, body)
+        expires = forms.expiry(body.expires, parts.now()) if body.expires else None
+        token = parts.credentials.make(body.name, body.role, body.node, expires)
+        note(parts, "create", f"token {body.name} ({body.role})")
+        return jsonify(token=token, name=body.name, role=body.role, node=body.node), 201
+
+    @app.delete("/api/v1/tokens/<id>", summary="Revoke a token", security=SECURITY)
+    @needs(ADMIN)
+    def revoke_token(path: forms.TokenPath) -> Response:
+        revoked = parts.credentials.revoke(path.id)
+        note(parts, "revoke", f"token {revoked.name} ({path.id})")
+        return jsonify(_row(revoked))
+
+
+def _belongs_to_a_node(parts: Parts, body: forms.NewToken) -> None:
+    if body.role != NODE and body.node is not None:
+        raise BadInput("The token is not valid.", [Problem("node", "only a token of role node speaks for a node")])
+    if body.role == NODE and (body.node is None or body.node not in parts.registry.snapshot.fleet.facts):
+        raise BadInput(
+            "The token is not valid.", [Problem("node", "a token of role node needs the name of a node that is there")]
+        )
+
+
+def _row(credential: Credential) -> dict[str, Any]:
+    times = {
+        key: None if value is None else clock.rfc3339(value)
+        for key, value in (
+            ("created", credential.created),
+            ("expires", credential.expires),
+            ("revoked", credential.revoked),
+        )
+    }
+    return {"id": credential.id, "name": credential.name, "role": credential.role, "node": credential.node, **times}

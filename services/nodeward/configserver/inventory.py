@@ -1,0 +1,36 @@
+"""The fleet as Ansible's inventory (the JSON that a dynamic inventory script prints). Pure."""
+
+import re
+from typing import Any
+
+from nodeward.configserver.fleet import Fleet
+
+
+def document(fleet: Fleet) -> dict[str, Any]:
+    """Return every node with a node server, its variables, and the groups (named as Ansible wants them)."""
+    hosts = {name: _variables(facts) for name, facts in fleet.facts.items() if facts["agent"]}
+    groups = {
+        _name(group): {"hosts": [node for node in nodes if node in hosts]}
+        for group, nodes in sorted(fleet.groups.items())
+    }
+    return {
+        "_meta": {"hostvars": hosts},
+        "all": {"hosts": list(hosts), "children": list(groups)},
+        **groups,
+    }
+
+
+def _variables(facts: dict[str, Any]) -> dict[str, Any]:
+    variables: dict[str, Any] = {
+        "nodeward_node": facts["name"],
+        "nodeward_groups": facts["groups"],
+        "nodeward_labels": facts["labels"],
+    }
+    if facts["address"]:
+        variables["ansible_host"] = facts["address"]
+    return variables
+
+
+def _name(group: str) -> str:
+    name = re.sub(r"\W", "_", group)
+    return f"_{name}" if name[0].isdigit() or name in ("all", "ungrouped", "_meta") else name

@@ -1,0 +1,137 @@
+"""The registry at work: the objects in memory, changed one revision at a time.
+
+Reading never waits for a writer: a change builds a new `Fleet` and puts it in the old one's place once it is durable.
+"""
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nodeward.configserver import verify
+from nodeward.configserver.documents import Document
+from nodeward.configserver.fleet import Fleet
+from nodeward.core import clock
+from nodeward.core.errors import Conflict, NotFound, Problem
+from nodeward.store.base_registry import Change, Key, RegistryShelf, Revision
+
+Bodies = dict[Key, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The configuration as of one revision."""
+
+    revision: int
+    fleet: Fleet
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a change did, or would do: `revision` is the one in force after it."""
+
+    revision: int
+    changes: list[Change]
+    warnings: list[Problem]
+
+
+class Registry:
+    """The objects, their history, and the one way to change them."""
+
+    def __init__(self, shelf: RegistryShelf, now: Callable[[], int] = clock.now) -> None:
+        self.shelf = shelf
+        self._now = now
+        self._writing = threading.Lock()
+        stored = shelf.objects()
+        self._snapshot = Snapshot(
+            shelf.head(), Fleet({each.key: each.body for each in stored}, {each.key: each.changed for each in stored})
+        )
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The configuration in force."""
+        return self._snapshot
+
+    def apply(
+        self,
+        documents: Iterable[Document],
+        who: str,
+        why: str = "",
+        *,
+        dry_run: bool = False,
+        expected: int | None = None,
+    ) -> Outcome:
+        """Put the documents in, as one revision; what is the same already makes none.
+
+        Raise BadInput with every fault, or Conflict if the configuration is not at revision `expected` any more.
+        """
+        documents = list(documents)
+        return self._change(lambda bodies: verify.applied(bodies, documents), who, why, dry_run, expected)
+
+    def remove(self, key: Key, who: str, why: str = "", *, expected: int | None = None) -> Outcome:
+        """Take an object away. Raise NotFound if there is none, BadInput if others need it."""
+        self.get(key)
+        return self._change(lambda bodies: verify.removed(bodies, key), who, why, False, expected)
+
+    def restore(self, number: int, who: str) -> Outcome:
+        """Make the configuration what it was at a revision; that is a new revision. Raise NotFound if there is none."""
+        self.revision(number)
+        return self._change(lambda bodies: self._as_of(number, bodies), who, f"restore revision {number}", False, None)
+
+    def get(self, key: Key) -> dict[str, Any]:
+        """Return an object's body. Raise NotFound if there is none."""
+        body = self._snapshot.fleet.bodies.get(key)
+        if body is None:
+            raise NotFound(f"There is no {key.kind} '{key.name}'.")
+        return body
+
+    def revision(self, number: int) -> Revision:
+        """Return a revision with its changes. Raise NotFound if there is none."""
+        found = self.shelf.revision(number)
+        if found is None:
+            raise NotFound(f"There is no revision {number}; the newest is {self._snapshot.revision}.")
+        return found
+
+    def _change(
+        self,
+        change: Callable[[Bodies], Mapping[Key, dict[str, Any]]],
+        who: str,
+        why: str,
+        dry_run: bool,
+        expected: int | None,
+    ) -> Outcome:
+        with self._writing:
+            present = self._snapshot
+            if expected is not None and expected != present.revision:
+                raise Conflict(
+                    f"The configuration is at revision {present.revision} by now, not {expected}: look again, then repeat."
+                )
+            bodies = dict(change(dict(present.fleet.bodies)))
+            changes = difference(present.fleet.bodies, bodies)
+            warnings = verify.warnings(bodies)
+            if dry_run or not changes:
+                return Outcome(present.revision, changes, warnings)
+            number = present.revision + 1
+            self.shelf.commit(present.revision, Revision(number, self._now(), who, why, changes))
+            changed = {**present.fleet.changed, **{each.key: number for each in changes}}
+            self._snapshot = Snapshot(number, Fleet(bodies, changed))
+            return Outcome(number, changes, warnings)
+
+    def _as_of(self, number: int, bodies: Bodies) -> Bodies:
+        """Go back revision by revision, undoing each."""
+        for later in range(self._snapshot.revision, number, -1):
+            for change in self.revision(later).changes:
+                if change.before is None:
+                    bodies.pop(change.key, None)
+                else:
+                    bodies[change.key] = change.before
+        return bodies
+
+
+def difference(before: Mapping[Key, dict[str, Any]], after: Mapping[Key, dict[str, Any]]) -> list[Change]:
+    """Return what leads from one set of objects to the other, by kind and name."""
+    return [
+        Change(key, before.get(key), after.get(key))
+        for key in sorted(before.keys() | after.keys())
+        if before.get(key) != after.get(key)
+    ]

@@ -1,0 +1,142 @@
+"""Filling in: commands for a node, files for its bundle. Pure; an undefined name is an error, and a value never splits a word."""
+
+import json
+import re
+import shlex
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import FileSystemLoader, StrictUndefined, Template, TemplateError, UndefinedError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from nodeward.core.errors import BadInput, ConfigError
+
+_EXPRESSION = re.compile(r"\{\{.*?\}\}", re.DOTALL)
+_MARK = "\ue000{}\ue001"  # stands for an expression while the line is split into words (private use: no text has it)
+_MARKED = re.compile("\ue000(\\d+)\ue001")
+
+SAMPLE: dict[str, Any] = {
+    "name": "node",
+    "address": "192.0.2.1",
+    "agent": True,
+    "groups": [],
+    "labels": {},
+    "parents": [],
+}
+
+
+def depends_on_node(probe: Mapping[str, Any]) -> bool:
+    """Say whether a probe's command or arguments have something to fill in."""
+    return "{{" in json.dumps([probe.get("command"), probe.get("args"), probe.get("env")])
+
+
+def probe(given: Mapping[str, Any], node: Mapping[str, Any]) -> dict[str, Any]:
+    """Given a probe (plugin and args, or command) and a node's facts, return ``{plugin, command, args, env}`` filled in.
+
+    Raise BadInput with a sentence if a template cannot be filled in.
+    """
+    command = given.get("command")
+    return {
+        "plugin": given.get("plugin"),
+        "command": None if command is None else argv(command, node),
+        "args": _filled(given.get("args") or {}, node),
+        "env": _filled(given.get("env") or {}, node),
+    }
+
+
+def argv(command: str | list[str], node: Mapping[str, Any]) -> list[str]:
+    """Return a command as its words. A line is split as a shell would split it, before anything is filled in."""
+    words = split(command) if isinstance(command, str) else command
+    return [fill(word, node) for word in words]
+
+
+def split(line: str) -> list[str]:
+    """Split a line into words, taking each ``{{ … }}`` as part of one. Raise BadInput if a quote is not closed."""
+    expressions = _EXPRESSION.findall(line)
+    marks = iter(range(len(expressions)))
+    marked = _EXPRESSION.sub(lambda _: _MARK.format(next(marks)), line)
+    try:
+        words = shlex.split(marked)
+    except ValueError as error:
+        raise BadInput(f"The command cannot be split into words: {str(error).lower()}.") from None
+    return [_MARKED.sub(lambda found: expressions[int(found[1])], word) for word in words]
+
+
+def fill(text: str, node: Mapping[str, Any]) -> str:
+    """Fill a node's facts into a text. Raise BadInput naming what is undefined or not understood."""
+    if "{{" not in text and "{%" not in text:
+        return text
+    try:
+        return _template(text).render(node=node)
+    except UndefinedError as error:
+        raise BadInput(f"{text!r} cannot be filled in: {error.message}.") from None
+    except (TemplateError, ArithmeticError, TypeError, ValueError, LookupError) as error:
+        raise BadInput(f"{text!r} cannot be filled in: {error}.") from None
+
+
+def _filled(value: Any, node: Mapping[str, Any]) -> Any:
+    if isinstance(value, str):
+        return fill(value, node)
+    if isinstance(value, list):
+        return [_filled(each, node) for each in value]
+    if isinstance(value, dict):
+        return {key: _filled(each, node) for key, each in value.items()}
+    return value
+
+
+_INLINE = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
+
+
+@lru_cache(maxsize=4096)
+def _template(text: str) -> Template:
+    return _INLINE.from_string(text)
+
+
+class Files:
+    """The files of a bundle: each ``<role>/<file>.j2`` below config/templates."""
+
+    def __init__(self, folder: Path) -> None:
+        self._environment = ImmutableSandboxedEnvironment(
+            loader=FileSystemLoader(folder),
+            undefined=StrictUndefined,
+            autoescape=False,
+            keep_trailing_newline=True,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "sort_keys": False}
+        self._environment.filters["tojson"] = _json
+        self._names = sorted(name for name in self._environment.list_templates() if name.endswith(".j2"))
+        if not self._names:
+            raise ConfigError(f"There are no templates in {folder}. Is NODEWARD_HOME the directory that holds config/?")
+
+    def render(self, context: Mapping[str, Any]) -> dict[str, str]:
+        """Return each file's text by its name. Raise ConfigError naming template and line if one cannot be filled in."""
+        return {Path(name).name.removesuffix(".j2"): self._one(name, context) for name in self._names}
+
+    def _one(self, name: str, context: Mapping[str, Any]) -> str:
+        try:
+            return self._environment.get_template(name).render(context)
+        except TemplateError as error:
+            line = getattr(error, "lineno", None) or _line(error, name)
+            raise ConfigError(
+                f"config/templates/{name}, line {line}: {error.message or type(error).__name__}."
+            ) from None
+
+
+def _json(value: Any, indent: int | None = None) -> str:
+    """JSON as it is: the usual filter escapes for HTML, and these files are none."""
+    return json.dumps(value, ensure_ascii=False, indent=indent)
+
+
+def _line(error: TemplateError, name: str) -> int | str:
+    """Return the template's line that an error came from."""
+    found: int | str = "?"
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename.endswith(name):
+            found = trace.tb_lineno
+        trace = trace.tb_next
+    return found

@@ -1,0 +1,172 @@
+"""Would the registry still be right with these documents in it? Touches nothing; tells every fault at once.
+
+First each document by itself (`schema`), then what holds between objects. What fails the first is left out of the second.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ValidationError
+
+from nodeward.configserver import render
+from nodeward.configserver.documents import Document
+from nodeward.configserver.fleet import Fleet
+from nodeward.configserver.schema import KINDS, Object
+from nodeward.core import checks
+from nodeward.core.errors import BadInput, NodewardError, Problem
+from nodeward.core.http import problems_of
+from nodeward.store.base_registry import Key
+
+Bodies = Mapping[Key, dict[str, Any]]
+
+# Which keys of a kind name objects of another kind.
+REFERENCES = {
+    "node": {"contacts": "contact", "parents": "node", "checked_from": "node"},
+    "group": {"contacts": "contact"},
+    "check": {"contacts": "contact"},
+    "contact": {"period": "period"},
+    "route": {"contacts": "contact", "period": "period"},
+}
+
+
+@dataclass
+class Findings:
+    """What came of it: the bodies as they would be, every fault, and what is only odd."""
+
+    bodies: dict[Key, dict[str, Any]]
+    problems: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
+
+
+def applied(present: Bodies, documents: Iterable[Document]) -> dict[Key, dict[str, Any]]:
+    """Return the registry's bodies with the documents put in. Raise BadInput with every fault of any of them."""
+    findings = Findings(dict(present))
+    places: dict[Key, str] = {}
+    for document in documents:
+        _put(document, findings, places)
+    _between(findings, places)
+    return _or_raise(findings)
+
+
+def removed(present: Bodies, key: Key) -> dict[Key, dict[str, Any]]:
+    """Return the registry's bodies without an object. Raise BadInput if others need it."""
+    findings = Findings({other: body for other, body in present.items() if other != key})
+    _between(findings, {})
+    return _or_raise(findings)
+
+
+def warnings(bodies: Bodies) -> list[Problem]:
+    """Return what is odd, though not wrong: a check that no node has, a group that no node is in."""
+    fleet = Fleet(bodies)
+    found = []
+    for (kind, name), body in bodies.items():
+        if kind in ("check", "log") and not fleet.nodes_of(kind, name):
+            found.append(Problem(f"{kind} {name}: assign", "no node matches, so nothing comes of it yet"))
+        for group in body.get("assign", {}).get("groups") or []:
+            if group not in fleet.groups:
+                found.append(Problem(f"{kind} {name}: assign.groups", f"no node is in group '{group}' yet"))
+    return found
+
+
+def _or_raise(findings: Findings) -> dict[Key, dict[str, Any]]:
+    if findings.problems:
+        count = len(findings.problems)
+        raise BadInput(f"{count} {'fault' if count == 1 else 'faults'}; nothing was changed.", findings.problems)
+    return findings.bodies
+
+
+def _put(document: Document, findings: Findings, places: dict[Key, str]) -> None:
+    body = document.body
+    if not isinstance(body, dict) or not isinstance(body.get("kind"), str) or body["kind"] not in KINDS:
+        findings.problems.append(Problem(document.where, f"it is no object: give it a kind ({', '.join(KINDS)})"))
+        return
+    try:
+        checked = KINDS[body["kind"]].model_validate(body)
+    except ValidationError as error:
+        title = f"{body['kind']} {body.get('name', '(no name)')}"
+        findings.problems += [
+            Problem(f"{document.where}: {title}: {fault.path}".removesuffix(": "), fault.message)
+            for fault in problems_of(error)
+        ]
+        return
+    key = Key(checked.kind, checked.name)
+    if key in places:
+        findings.problems.append(
+            Problem(document.where, f"{key.kind} '{key.name}' is there twice; first at {places[key]}")
+        )
+        return
+    places[key] = document.where
+    findings.bodies[key] = _as_given(checked, body)
+
+
+def _as_given(checked: Object, body: dict[str, Any]) -> dict[str, Any]:
+    """Return the object as JSON can have it, with what was left out still left out, and `60s` still `60s`."""
+    dumped = checked.model_dump(mode="json", exclude_unset=True)
+    plain = {key: value for key, value in body.items() if isinstance(value, str | int | float) and key in dumped}
+    return {"kind": checked.kind, **dumped, **plain}
+
+
+def _between(findings: Findings, places: dict[Key, str]) -> None:
+    def fault(key: Key, path: str, message: str) -> None:
+        where = f"{places[key]}: " if key in places else ""
+        findings.problems.append(Problem(f"{where}{key.kind} {key.name}: {path}", message))
+
+    bodies = findings.bodies
+    for key, body in bodies.items():
+        for path, kind in REFERENCES.get(key.kind, {}).items():
+            named = body.get(path) or []
+            for name in [named] if isinstance(named, str) else named:
+                if Key(kind, name) not in bodies:
+                    fault(key, path, f"there is no {kind} '{name}'")
+        if key.kind == "node" and (loop := _loop(bodies, key.name)):
+            fault(key, "parents", f"they lead back to itself: {' → '.join(loop)}")
+        if key.kind == "node" and body.get("checked_from") and not _has_agent(bodies, body["checked_from"]):
+            fault(key, "checked_from", f"'{body['checked_from']}' has no node server (agent: false)")
+    if not findings.problems:
+        _instances(findings, fault)
+
+
+def _instances(findings: Findings, fault: Any) -> None:
+    """Try every check on every node it is for: arguments may depend on the node. One fault per check is enough."""
+    fleet = Fleet(findings.bodies)
+    for key, body in findings.bodies.items():
+        probes = [(key, "", body)] if key.kind == "check" else [(key, "check.", body.get("check"))]
+        for owner, prefix, probe in probes:
+            if probe is None or owner.kind not in ("check", "node"):
+                continue
+            nodes = fleet.nodes_of("check", owner.name) if owner.kind == "check" else [owner.name]
+            for problem in _probe_faults(probe, [fleet.facts[name] for name in nodes] or [render.SAMPLE]):
+                fault(owner, prefix + problem.path, problem.message)
+
+
+def _probe_faults(probe: dict[str, Any], nodes: list[dict[str, Any]]) -> list[Problem]:
+    if not render.depends_on_node(probe):
+        nodes = nodes[:1]
+    for facts in nodes:
+        try:
+            filled = render.probe(probe, facts)
+        except NodewardError as error:
+            return [Problem("args" if probe.get("plugin") else "command", f"{error.detail} (node {facts['name']})")]
+        if probe.get("plugin") and (found := checks.faults(probe["plugin"], filled["args"])):
+            return found
+    return []
+
+
+def _has_agent(bodies: Bodies, name: str) -> bool:
+    return bool(bodies.get(Key("node", name), {}).get("agent", True))
+
+
+def _loop(bodies: Bodies, start: str) -> list[str]:
+    """Return the way from a node over its parents back to it, or nothing."""
+    ways = [[start]]
+    seen: set[str] = set()
+    while ways:
+        way = ways.pop()
+        for parent in bodies.get(Key("node", way[-1]), {}).get("parents") or []:
+            if parent == start:
+                return [*way, start]
+            if parent not in seen:
+                seen.add(parent)
+                ways.append([*way, parent])
+    return []
