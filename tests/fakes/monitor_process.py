@@ -37,6 +37,12 @@ class MonitorProcess:
         """Where it answers."""
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def pid(self) -> int:
+        """The process."""
+        assert self._process
+        return self._process.pid
+
     def client(self, token: str) -> Client:
         """Return a client with that token."""
         return Client(self.url, token)

@@ -36,7 +36,7 @@ class Report(BaseModel):
 
     reporter: str
     generation: str
-    first: int = Field(ge=0)
-    sent: int
+    first: int = Field(ge=0, le=2**62)
+    sent: int = Field(ge=0, le=2**62)
     revision: int | None = Field(None, description="The configuration revision the reporter runs.")
     results: list[Result]

@@ -8,11 +8,13 @@ from nodeward.core import clock
 from nodeward.core import states as words
 from nodeward.core.http import Body, Query
 
+_MOST = 2**62  # what every store can count to
 _STATES = (*words.SERVICE_STATES, *words.NODE_STATES, words.PENDING)
 
 
 def _state_names(text: Any) -> tuple[str, ...]:
-    names = tuple(part.strip().upper() for part in str(text).split(",") if part.strip())
+    given = text if isinstance(text, list | tuple) else [text]
+    names = tuple(part.strip().upper() for one in given for part in str(one).split(",") if part.strip())
     if unknown := [name for name in names if name not in _STATES]:
         raise ValueError(f"{', '.join(unknown)} is no state; there are {', '.join(_STATES)}")
     return names
@@ -41,11 +43,21 @@ def _within_reach(moment: int) -> int:
     return moment
 
 
+def _whole(text: str) -> str:
+    """Half a character (a lone surrogate) can be written in JSON, but nowhere else."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("it holds half a character, which cannot be stored") from None
+    return text
+
+
 Past = Annotated[int, BeforeValidator(lambda text: clock.parse_moment(str(text))), AfterValidator(_within_reach)]
 Later = Annotated[int, BeforeValidator(_later), AfterValidator(_within_reach)]
 Expiry = Annotated[int | Literal["never"] | None, BeforeValidator(_expiry)]
 States = Annotated[tuple[str, ...], BeforeValidator(_state_names)]
-Name = Annotated[str, Field(min_length=1, max_length=300)]
+Name = Annotated[str, Field(min_length=1, max_length=300), AfterValidator(_whole)]
+Comment = Annotated[str, Field(max_length=2000), AfterValidator(_whole)]
 
 
 class StatesQuery(Query):
@@ -64,15 +76,15 @@ class StatesQuery(Query):
     sort: Literal["worst", "node", "service", "since", "last_check"] = "worst"
     cursor: str | None = None
     limit: int = Field(200, ge=1, le=5000)
-    after: int | None = Field(None, ge=0)
+    after: int | None = Field(None, ge=0, le=_MOST)
     wait: float = Field(0.0, ge=0, le=30)
 
 
 class EventsQuery(Query):
     """Which events. With `after`, those behind that id, oldest first; else newest first, before `before`."""
 
-    after: int | None = Field(None, ge=0)
-    before: int | None = Field(None, ge=0)
+    after: int | None = Field(None, ge=0, le=_MOST)
+    before: int | None = Field(None, ge=0, le=_MOST)
     wait: float = Field(0.0, ge=0, le=30)
     node: str | None = None
     service: str | None = None
@@ -94,7 +106,7 @@ class EventsQuery(Query):
 class NotificationsQuery(Query):
     """Which notifications, newest first."""
 
-    before: int | None = Field(None, ge=0)
+    before: int | None = Field(None, ge=0, le=_MOST)
     node: str | None = None
     service: str | None = None
     limit: int = Field(100, ge=1, le=1000)
@@ -133,7 +145,7 @@ class AckBody(Body):
 
     node: Name
     service: Name | None = None
-    comment: str = Field("", max_length=2000)
+    comment: Comment = ""
     expires: Expiry = Field(None, json_schema_extra={"type": "string"})
     sticky: bool = Field(True, description="Holds until the problem is over; else until its state changes.")
 
@@ -164,7 +176,7 @@ class DowntimeBody(Body):
     service: Name | None = None
     begin: Later | None = Field(None, alias="from", json_schema_extra={"type": "string"})
     until: Later = Field(alias="to", json_schema_extra={"type": "string"})
-    comment: str = Field("", max_length=2000)
+    comment: Comment = ""
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -194,4 +206,4 @@ class DowntimeBodies(
 class DowntimePath(BaseModel):
     """Which downtime."""
 
-    id: int = Field(ge=0)
+    id: int = Field(ge=0, le=_MOST)

@@ -12,6 +12,7 @@ from nodeward.monitor.states import SECOND, Seen
 from nodeward.store.base_states import Point
 
 _SKEW = 2 * SECOND  # clocks that differ less are left alone
+_OLDEST = 366 * 86_400 * SECOND  # nothing was measured longer ago, or is planned further ahead
 _LONG = 65_536  # characters of output and perfdata kept; the plugin API's own limit is 8 KiB
 
 
@@ -43,22 +44,38 @@ def _take(draft: Draft, observer: Observer, reporter: str, result: Result, offse
     key = (result.node, result.service)
     if not draft.fleet.may_report(reporter, key):
         return False
-    at = min(result.started + offset, draft.now)
-    measures, unread = perfdata.parse(result.perfdata[:_LONG]) if result.perfdata else ([], [])
+    at = max(min(result.started + offset, draft.now), draft.now - _OLDEST)
+    written = _text(result.perfdata)
+    measures, unread = perfdata.parse(written) if written else ([], [])
     observer.observe(
         draft,
         key,
         Seen(
             state=words.node_state(result.code) if result.service is None else words.service_state(result.code),
             at=at,
-            output=result.output[:_LONG],
-            long_output=result.long_output[:_LONG],
-            perfdata=result.perfdata[:_LONG],
+            output=_text(result.output),
+            long_output=_text(result.long_output),
+            perfdata=written,
             unparsed=" ".join(unread),
-            duration=result.duration,
-            latency=result.latency,
-            next_check=None if result.next_check is None else result.next_check + offset,
+            duration=_seconds(result.duration),
+            latency=_seconds(result.latency),
+            next_check=_planned(draft, result.next_check, offset),
         ),
     )
     draft.points += [Point(*key, m.label, m.unit, m.warning, m.critical, at, m.value) for m in measures]
     return True
+
+
+def _text(written: str) -> str:
+    """Return what a plugin wrote, cut to a bearable length; half characters, which JSON can hold and a store cannot, as `?`."""
+    return written[:_LONG].encode("utf-8", "replace").decode()
+
+
+def _seconds(given: float) -> float:
+    return given if 0 <= given <= 86_400 else 0.0
+
+
+def _planned(draft: Draft, moment: int | None, offset: int) -> int | None:
+    if moment is None or not 0 <= moment + offset - draft.now <= _OLDEST:
+        return None
+    return moment + offset

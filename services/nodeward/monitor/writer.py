@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from nodeward.core import clock
-from nodeward.core.errors import Unavailable
+from nodeward.core.errors import NodewardError, Unavailable
 from nodeward.monitor.board import Board, Draft
 from nodeward.store.base_states import StateShelf
 
@@ -82,14 +82,23 @@ class Writer:
                 self._shelf.write(change)
             self._board.publish(batch)
         except Exception as error:
-            log.error("nothing could be stored: %s", error)
-            for future, _ in done:
-                future.set_exception(error)
+            self._failed(jobs, error)
             return
         self.commits += 1
         self.seconds += time.perf_counter() - began
         for future, answer in done:
             future.set_result(answer)
+
+    def _failed(self, jobs: list[tuple[Command, Future[Any]]], error: Exception) -> None:
+        """Nothing was stored. A command that cannot be must not take the others with it; a store that cannot takes all."""
+        open_jobs = [(command, future) for command, future in jobs if not future.done()]
+        if len(open_jobs) > 1 and not isinstance(error, NodewardError):
+            for job in open_jobs:
+                self._commit([job])
+            return
+        log.error("nothing could be stored: %s", error)
+        for _, future in open_jobs:
+            future.set_exception(error)
 
 
 def _run(command: Command, future: "Future[Any]", batch: Draft) -> list[Any]:
