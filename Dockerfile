@@ -68,6 +68,8 @@ COPY images/base/requirements.lock /tmp/
 RUN --mount=type=cache,target=/root/.cache/pip $PIP --require-hashes -r /tmp/requirements.lock
 
 FROM build AS build-configserver
+COPY images/configserver/requirements.lock /tmp/
+RUN --mount=type=cache,target=/root/.cache/pip $PIP --require-hashes -r /tmp/requirements.lock
 RUN --mount=type=bind,from=wheel,source=/wheels,target=/wheels $PIP --no-deps /wheels/*.whl
 
 FROM build AS build-logserver

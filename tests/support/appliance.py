@@ -35,7 +35,11 @@ def write_image(home: Path, image: str, programs: dict[str, str], critical: list
     }
     for name, source in programs.items():
         (folder / f"{name}.py").write_text(source)
-        lines = [f"[program:{name}]", f'command=python "%(ENV_NODEWARD_HOME)s/images/{image}/{name}.py"', *(f"{key}={value}" for key, value in more.items())]
+        lines = [
+            f"[program:{name}]",
+            f'command=python "%(ENV_NODEWARD_HOME)s/images/{image}/{name}.py"',
+            *(f"{key}={value}" for key, value in more.items()),
+        ]
         lines += ["redirect_stderr=true", "stdout_logfile=/dev/fd/1", "stdout_logfile_maxbytes=0"]
         (folder / "programs" / f"{name}.conf").write_text("\n".join(lines) + "\n")
 

@@ -24,6 +24,7 @@ from nodeward.supervise.machine import layout, ports, processes, wait
 from nodeward.supervise.prepare import prepare
 
 NODE = "local"
+FLEET = "config/fleet/local.yaml"  # applied when the registry is still empty
 ANSWER_SECONDS = 15.0
 
 
@@ -121,7 +122,13 @@ def environment(given: Mapping[str, str]) -> dict[str, str]:
     """Given our environment, return the programs': this Python first on PATH, this machine as node `local`."""
     kept = {name: value for name, value in given.items() if not name.startswith("SUPERVISOR_")}
     folder = str(Path(sys.executable).parent)
-    return {"NODEWARD_NODE": NODE, **kept, "PATH": f"{folder}:{given.get('PATH', os.defpath)}", "PYTHONUNBUFFERED": "1"}
+    return {
+        "NODEWARD_NODE": NODE,
+        "NODEWARD_CONFIGSERVER_FLEET": FLEET,
+        **kept,
+        "PATH": f"{folder}:{given.get('PATH', os.defpath)}",
+        "PYTHONUNBUFFERED": "1",
+    }
 
 
 def greeting(var: Path) -> str:
