@@ -13,7 +13,7 @@ from typing import Any, Self
 from flask import Flask, Response, jsonify, request
 
 from nodeward.core import batch
-from nodeward.core.errors import BadInput
+from nodeward.core.errors import BadInput, ConfigError
 from nodeward.core.server import Server
 
 
@@ -60,8 +60,16 @@ class Sink:
         self._server.stop()
 
     def again(self) -> None:
-        """Come back after `stop`."""
-        self._server = self._made()
+        """Come back after `stop`, on the same port: somebody who tries to connect to it may hold it for a moment."""
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                self._server = self._made()
+            except ConfigError:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            else:
+                break
         self._server.start()
 
     def raws(self, source: str | None = None) -> list[bytes]:

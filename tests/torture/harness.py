@@ -202,3 +202,12 @@ def until(true: Callable[[], bool], seconds: float = 15.0, what: str = "it did n
 def source(logs: Path, pattern: str = "*.log", name: str = "app", **more: Any) -> dict[str, Any]:
     """Return a source of the files in `logs` that match."""
     return {"source": name, "paths": [f"{logs}/{pattern}"], "format": "raw", **more}
+
+
+def all_came(sink: Sink, *writers: Writer, seconds: float = 20.0) -> None:
+    """Wait until everything written is in the sink's store; fail if anything is lost, there twice, or torn."""
+    written = [text for writer in writers for text in writer.written]
+    sink.wait_for(len(written), seconds)
+    verdict = judge(written, sink.raws())
+    assert verdict.good, str(verdict)
+    assert len(sink.raws()) == len(written)

@@ -3,34 +3,11 @@
 import os
 import shutil
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from fakes.sink import Sink
-from torture.harness import Following, Writer, judge, line, source, until
-
-
-@pytest.fixture
-def sink() -> Iterator[Sink]:
-    with Sink() as one:
-        yield one
-
-
-@pytest.fixture
-def logs(tmp_path: Path) -> Path:
-    path = tmp_path / "logs"
-    path.mkdir()
-    return path
-
-
-def _all(sink: Sink, *writers: Writer, seconds: float = 20.0) -> None:
-    written = [text for writer in writers for text in writer.written]
-    sink.wait_for(len(written), seconds)
-    verdict = judge(written, sink.raws())
-    assert verdict.good, str(verdict)
-    assert len(sink.raws()) == len(written)
+from torture.harness import Following, Writer, all_came, judge, line, source, until
 
 
 def test_lines_go_through_rename_and_create(tmp_path, sink, logs):
@@ -40,7 +17,7 @@ def test_lines_go_through_rename_and_create(tmp_path, sink, logs):
             writer.write(200)
             writer.rotate(f"app.log.{number}")
         writer.write(10)
-        _all(sink, writer)
+        all_came(sink, writer)
 
 
 def test_late_lines_of_a_writer_that_keeps_the_old_file_come_too(tmp_path, sink, logs):
@@ -52,7 +29,7 @@ def test_late_lines_of_a_writer_that_keeps_the_old_file_come_too(tmp_path, sink,
         Path(logs / "app.log").touch()
         until(lambda: len(sink.raws()) == 50)
         writer.write(50)
-        _all(sink, writer)
+        all_came(sink, writer)
 
 
 def test_late_lines_come_too_when_the_file_went_to_another_directory(tmp_path, sink, logs):
@@ -63,7 +40,7 @@ def test_late_lines_come_too_when_the_file_went_to_another_directory(tmp_path, s
         sink.wait_for(50)
         writer.path.rename(tmp_path / "old" / "app.log.1")
         writer.write(50)
-        _all(sink, writer)
+        all_came(sink, writer)
 
 
 def test_a_chain_of_old_files_with_deletion_loses_nothing(tmp_path, sink, logs):
@@ -76,7 +53,7 @@ def test_a_chain_of_old_files_with_deletion_loses_nothing(tmp_path, sink, logs):
                 if (old := logs / f"app.log.{number}").exists():
                     old.rename(logs / f"app.log.{number + 1}")
             writer.rotate("app.log.1")
-        _all(sink, writer)
+        all_came(sink, writer)
 
 
 def test_compressed_files_are_left_alone_whatever_their_name(tmp_path, sink, logs):
@@ -85,7 +62,7 @@ def test_compressed_files_are_left_alone_whatever_their_name(tmp_path, sink, log
     writer = Writer(logs / "app.log")
     with Following(tmp_path, sink, [source(logs, "app.log*")]):
         writer.write(20)
-        _all(sink, writer)
+        all_came(sink, writer)
 
 
 def _copytruncate(writer: Writer, copy: Path) -> None:
@@ -101,7 +78,7 @@ def test_copytruncate_ships_each_line_once_whether_the_copy_matches_or_not(tmp_p
             writer.write(300)
             _copytruncate(writer, logs / f"app.log.{number}")
         writer.write(10)
-        _all(sink, writer)
+        all_came(sink, writer)
 
 
 @pytest.mark.parametrize("pattern", ["app.log", "app.log*"])
@@ -116,7 +93,7 @@ def test_what_was_not_read_before_the_truncation_is_read_from_the_copy(tmp_path,
         _copytruncate(writer, logs / "app.log.1")
         writer.write(10)
         following.start()
-        _all(sink, writer)
+        all_came(sink, writer)
 
 
 def test_the_hole_that_a_stale_writer_leaves_belongs_to_no_line(tmp_path, sink, logs):
@@ -143,7 +120,7 @@ def test_a_file_that_grows_past_the_old_offset_after_a_truncation_is_read_from_i
         os.truncate(writer.path, 0)
         writer.write(300)
         following.start()
-        _all(sink, writer)
+        all_came(sink, writer)
 
 
 @pytest.mark.parametrize("count", [10, 100])
@@ -157,7 +134,7 @@ def test_a_file_truncated_while_nobody_read_is_read_from_its_start_whatever_its_
         os.truncate(writer.path, 0)
         writer.write(count)
         following.start()
-        _all(sink, writer)
+        all_came(sink, writer)
 
 
 def test_many_files_rotated_twenty_times_a_second_lose_nothing(tmp_path, sink, logs):
@@ -168,7 +145,7 @@ def test_many_files_rotated_twenty_times_a_second_lose_nothing(tmp_path, sink, l
                 writer.write(5)
                 writer.rotate(f"{writer.path.name}.{turn}")
             time.sleep(0.05)  # the rate is the case
-        _all(sink, *writers, seconds=30)
+        all_came(sink, *writers, seconds=30)
 
 
 def test_a_link_that_is_switched_leads_to_the_new_file(tmp_path, sink, logs):
@@ -182,7 +159,7 @@ def test_a_link_that_is_switched_leads_to_the_new_file(tmp_path, sink, logs):
         (logs / "next").rename(logs / "app.log")
         old.write(10)
         new.write(30)
-        _all(sink, old, new)
+        all_came(sink, old, new)
 
 
 def test_a_file_deleted_and_made_anew_is_another_one_even_with_the_same_inode(tmp_path, sink, logs):
@@ -199,7 +176,7 @@ def test_a_file_deleted_and_made_anew_is_another_one_even_with_the_same_inode(tm
             writer.write(60)
             if turn == 3:
                 following.start()
-        _all(sink, writer)
+        all_came(sink, writer)
 
 
 def test_files_named_by_date_follow_one_another(tmp_path, sink, logs):
@@ -209,7 +186,7 @@ def test_files_named_by_date_follow_one_another(tmp_path, sink, logs):
             writer = Writer(logs / f"app-2026-11-{day + 10}.log", f"day{day}")
             writer.write(50)
             writers.append(writer)
-        _all(sink, *writers)
+        all_came(sink, *writers)
 
 
 def test_a_file_that_left_the_pattern_with_unread_lines_is_read_to_its_end(tmp_path, sink, logs):
@@ -246,7 +223,7 @@ def test_what_was_rotated_while_nobody_read_is_read_afterwards(tmp_path, sink, l
             writer.rotate("app.log.1")
         writer.write(5)
         following.start()
-        _all(sink, writer)
+        all_came(sink, writer)
 
 
 def test_files_that_begin_alike_are_different_files(tmp_path, sink, logs):
@@ -286,7 +263,7 @@ def test_a_file_that_several_paths_lead_to_is_shipped_once(tmp_path, sink, logs)
         tmp_path, sink, [source(logs) | {"paths": [f"{logs}/*.log", f"{logs}/app.log", f"{logs}/**/*.log"]}]
     ):
         writer.write(20)
-        _all(sink, writer)
+        all_came(sink, writer)
 
 
 def test_a_file_moved_away_truncated_and_moved_back_is_read_anew(tmp_path, sink, logs):
@@ -298,7 +275,7 @@ def test_a_file_moved_away_truncated_and_moved_back_is_read_anew(tmp_path, sink,
         os.truncate(tmp_path / "away", 0)
         (tmp_path / "away").rename(writer.path)
         writer.write(20)
-        _all(sink, writer)
+        all_came(sink, writer)
 
 
 def test_a_copy_made_by_hand_is_a_file_of_its_own_after_a_while(tmp_path, sink, logs):

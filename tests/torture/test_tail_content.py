@@ -1,0 +1,122 @@
+"""What a line may hold, how many files there may be, what a wrong pattern may cost."""
+
+import os
+import time
+
+import psutil
+import pytest
+
+from torture.harness import LONG, Following, Writer, all_came, source, until
+
+ODD = [
+    (b"a\0b\n", b"a\0b"),
+    (b"bare\rreturn\n", b"bare\rreturn"),
+    (b"dos\r\n", b"dos"),
+    (b"caf\xe9 \xff\xfe\n", b"caf\xe9 \xff\xfe"),
+    ("日本語\n".encode("shift_jis"), "日本語".encode("shift_jis")),
+    (b"\x1b[31mred\x1b[0m\n", b"\x1b[31mred\x1b[0m"),
+    (b"\n", b""),
+    (b"<script>alert(1)</script>\n", b"<script>alert(1)</script>"),
+]
+
+
+@pytest.mark.parametrize("format_", ["raw", "syslog", "json", "log4j", {"pattern": "(?P<message>.*)"}])
+def test_every_byte_of_a_line_comes_as_it_is(tmp_path, sink, logs, format_):
+    writer = Writer(logs / "app.log")
+    with Following(tmp_path, sink, [source(logs, format=format_)]):
+        writer.raw(b"".join(given for given, _ in ODD))
+        assert sink.wait_for(len(ODD)) == [wanted for _, wanted in ODD]
+
+
+@pytest.mark.parametrize(
+    ("mark", "encoding"), [(b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"), (b"\xef\xbb\xbf", "utf-8")]
+)
+def test_a_byte_order_mark_tells_the_encoding_and_belongs_to_no_line(tmp_path, sink, logs, mark, encoding):
+    writer = Writer(logs / "app.log")
+    text = ["erste Zeile", "zweite: ä € 𝄞 Ċ", "dritte"]
+    data = mark + "".join(f"{one}\r\n" for one in text).encode(encoding)
+    with Following(tmp_path, sink, [source(logs)]):
+        for place in range(len(data)):
+            writer.raw(data[place : place + 1])
+        assert sink.wait_for(3) == [one.encode() for one in text]
+
+
+def test_a_named_encoding_is_made_utf8(tmp_path, sink, logs):
+    writer = Writer(logs / "app.log")
+    with Following(tmp_path, sink, [source(logs, encoding="shift_jis")]):
+        writer.raw("日本語 ソ\n".encode("shift_jis"))
+        assert sink.wait_for(1) == ["日本語 ソ".encode()]
+
+
+def test_a_huge_line_comes_in_pieces_with_flat_memory(tmp_path, sink, logs):
+    size = (100 if LONG else 20) * 1024 * 1024
+    writer = Writer(logs / "app.log")
+    with Following(tmp_path, sink, [source(logs)]) as following:
+        writer.raw(b"before\n")
+        piece = bytes(range(97, 123)) * 40330
+        for _ in range(size // len(piece)):
+            writer.raw(piece)
+        writer.raw(b"end\nafter\n")
+        until(lambda: sink.raws()[-1:] == [b"after"], 60)
+        stored = sink.raws()
+        assert stored[0] == b"before"
+        assert b"".join(stored[1:-1]) == piece * (size // len(piece)) + b"end"
+        assert all(len(raw) <= 1024 * 1024 for raw in stored)
+        errors = [record.parse_error for record in sink.records.values() if record.parse_error]
+        assert errors[0] == "its line is longer than 1048576 bytes: this is piece 1"
+        assert errors[-1].endswith("the last")
+        assert psutil.Process(following.pid).memory_info().rss < 200 * 1024**2
+
+
+def test_thousands_of_idle_files_cost_little_and_one_line_in_any_is_seen_at_once(tmp_path, sink, logs):
+    count = 10_000 if LONG else 2000
+    for number in range(count):
+        (logs / f"idle{number}.log").write_bytes(b"one\n")
+    with Following(tmp_path, sink, [source(logs)]) as following:
+        sink.wait_for(count, 60)
+        process = psutil.Process(following.pid)
+        time.sleep(0.5)
+        before, began = sum(process.cpu_times()[:2]), time.monotonic()
+        time.sleep(2.0)  # idleness is what is measured
+        assert (sum(process.cpu_times()[:2]) - before) / (time.monotonic() - began) < 0.1
+        began = time.monotonic()
+        with (logs / f"idle{count // 2}.log").open("ab") as file:
+            file.write(b"two\n")
+        sink.wait_for(count + 1)
+        assert time.monotonic() - began < 1.0
+
+
+def test_one_hot_file_does_not_starve_many_cold_ones(tmp_path, sink, logs):
+    hot = Writer(logs / "hot.log", "hot")
+    hot.write(100_000, "x" * 80)
+    cold = [Writer(logs / f"cold{number}.log", f"cold{number}") for number in range(100)]
+    with Following(tmp_path, sink, [source(logs)]):
+        for writer in cold:
+            writer.write(1)
+        until(lambda: sum(b"cold" in raw for raw in sink.raws()) == 100, 20)
+        all_came(sink, hot, *cold, seconds=60)
+
+
+@pytest.mark.parametrize("pattern", [r"(a+)+$", r"(.*)*x", r"\s+$", r"((\S+ )*)*(?P<end>zzz)$", "never matches"])
+def test_a_hostile_pattern_costs_neither_a_line_nor_the_others_time(tmp_path, sink, logs, pattern):
+    hostile, other = Writer(logs / "hostile.txt", "hostile"), Writer(logs / "other.log", "other")
+    lines = [b"a" * 5000 + b"!", b" " * 5000 + b"x", b"aaaa bbbb " * 500]
+    hostile.raw(b"\n".join(lines * 300) + b"\n")
+    with Following(
+        tmp_path, sink, [source(logs, "*.txt", "bad", format={"pattern": pattern}), source(logs, "*.log", "other")]
+    ):
+        other.write(2000)
+        sink.wait_for(2000, 20, "other")
+        stored = sink.wait_for(900, 30, "bad")
+        assert stored == lines * 300
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
+def test_a_file_that_may_not_be_read_is_said_and_read_once_it_may(tmp_path, sink, logs):
+    writer = Writer(logs / "app.log")
+    writer.path.chmod(0)
+    with Following(tmp_path, sink, [source(logs)]) as following:
+        writer.write(10)
+        until(lambda: "cannot be read: Permission denied" in following.said())
+        writer.path.chmod(0o600)
+        all_came(sink, writer)
