@@ -26,7 +26,7 @@ def main() -> int:
     files = Files(loaded.home / "config" / "templates")
     if "--check-config" in sys.argv[1:]:
         return 0
-    log.set_up(loaded, colours=True if "--debug" in sys.argv[1:] else None)
+    log.set_up(loaded)
     shelf = open_registry(loaded.store, loaded.data)
     registry, credentials = Registry(shelf), Credentials(shelf)
     people = People(registry)

@@ -32,7 +32,10 @@ def set_up(settings: Settings, *, colours: bool | None = None) -> None:
     """Send this program's records to the screen (coloured on a terminal, or as asked) and to `<var>/log/<role>.log`."""
     root = logging.getLogger()
     root.setLevel(settings.log_level)
-    root.handlers[:] = [_screen(sys.stderr.isatty() if colours is None else colours), _file(settings)]
+    root.handlers[:] = [
+        _screen(sys.stderr.isatty() or bool(os.environ.get("NODEWARD_COLOURS")) if colours is None else colours),
+        _file(settings),
+    ]
     logging.captureWarnings(True)
 
 

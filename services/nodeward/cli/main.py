@@ -1,0 +1,71 @@
+"""The command line: `nodeward <noun|verb>`. Errors become a sentence on stderr and an exit code here, and only here.
+
+Exit codes: 0 done; 1 it failed; 2 the command line is wrong; 78 the configuration is wrong; 130 interrupted.
+"""
+
+import os
+import sys
+from importlib import import_module
+
+import click
+
+from nodeward.core.errors import EXIT_OK, NodewardError
+
+# Which module holds which commands. A module is imported only when one of its commands is asked for.
+COMMANDS = {
+    "apply": "objects", "get": "objects", "delete": "objects", "find": "objects",
+    "render": "bundles", "revisions": "revisions",
+    "user": "people", "token": "people",
+    "logs": "logs",
+    "states": "states", "ack": "states", "downtime": "states", "events": "states", "notifications": "states",
+    "status": "roles", "configserver": "roles", "logserver": "roles", "monitor": "roles",
+    "nodeserver": "roles", "tailflog": "roles", "web": "roles",
+}  # fmt: skip
+
+
+class Commands(click.Group):
+    """The group that finds its commands in the table."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the commands' names in the table's order."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command, or None if the table has none of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"nodeward.cli.{COMMANDS[cmd_name]}")
+        command: click.Command = module.COMMANDS[cmd_name]
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="nodeward", message="nodeward %(version)s")
+def nodeward() -> None:
+    """Keeps ward over a fleet of Linux servers.
+
+    The appliance asked is the one that NODEWARD_URL and NODEWARD_TOKEN name; without them, the one on this machine
+    (its state under NODEWARD_VAR, ./var by default).
+    """
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        code = nodeward.main(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else EXIT_OK)
+    except NodewardError as error:
+        click.echo(f"nodeward: {error}", err=True)
+        sys.exit(error.exit_code)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # `| head` has seen enough
+        sys.exit(EXIT_OK)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""user, token: who may come in."""
+
+import click
+
+from nodeward.cli import session
+from nodeward.cli.output import format_option, show
+
+ROLES = click.Choice(["viewer", "operator", "admin"])
+
+
+@click.group()
+def user() -> None:
+    """The people who log in."""
+
+
+@user.command("list")
+@format_option
+def list_users(output: str) -> None:
+    """List them."""
+    show(session.config().get("/api/v1/objects/user")["items"], output, ("name", "role", "email", "description"))
+
+
+@user.command()
+@click.argument("name")
+@click.option("--role", type=ROLES, default="viewer", show_default=True)
+@click.option("--email")
+def add(name: str, role: str, email: str | None) -> None:
+    """Add a user, or change one's role; asks for the password."""
+    body = {"role": role} | ({"email": email} if email else {})
+    client = session.config()
+    client.put(f"/api/v1/objects/user/{name}", body)
+    client.put(f"/api/v1/users/{name}/password", {"password": _password(name)})
+    click.echo(f"{name} is {role} and can log in.")
+
+
+@user.command()
+@click.argument("name")
+def passwd(name: str) -> None:
+    """Give a user a new password; asks for it (or takes the first line of standard input)."""
+    session.config().put(f"/api/v1/users/{name}/password", {"password": _password(name)})
+    click.echo(f"The password of {name} is changed.")
+
+
+@user.command("delete")
+@click.argument("name")
+def delete_user(name: str) -> None:
+    """Take a user away."""
+    session.config().delete(f"/api/v1/objects/user/{name}")
+    click.echo(f"{name} can no longer log in.")
+
+
+@click.group()
+def token() -> None:
+    """The tokens of programs and scripts."""
+
+
+@token.command("list")
+@format_option
+def list_tokens(output: str) -> None:
+    """List them, without their secrets."""
+    columns = ("id", "name", "role", "node", "created", "expires", "revoked")
+    show(session.config().get("/api/v1/tokens")["items"], output, columns)
+
+
+@token.command()
+@click.argument("name")
+@click.option("--role", type=click.Choice(["viewer", "operator", "admin", "node"]), required=True)
+@click.option("--node", help="For role node: the one it speaks for.")
+@click.option("--expires", help="A time, or how long it lasts, such as 90d.")
+def create(name: str, role: str, node: str | None, expires: str | None) -> None:
+    """Make a token and print it: the only time that it is shown."""
+    body = {"name": name, "role": role, "node": node, "expires": expires}
+    click.echo(session.config().post("/api/v1/tokens", {key: value for key, value in body.items() if value})["token"])
+
+
+@token.command()
+@click.argument("identifier", metavar="ID")
+def revoke(identifier: str) -> None:
+    """Revoke the token with that ID: within five seconds no server takes it any more."""
+    revoked = session.config().delete(f"/api/v1/tokens/{identifier}")
+    click.echo(f"The token '{revoked['name']}' is revoked.")
+
+
+def _password(name: str) -> str:
+    stdin = click.get_text_stream("stdin")
+    if not stdin.isatty():
+        return stdin.readline().rstrip("\n")
+    given: str = click.prompt(f"Password of {name}", hide_input=True, confirmation_prompt=True)
+    return given
+
+
+COMMANDS = {"user": user, "token": token}
