@@ -84,7 +84,9 @@ def _named(names: tuple[str, ...], name: str) -> bool:
 
 
 def _has_term(term: Term, record: Record) -> bool:
-    texts = [record.raw, record.message.encode()]
+    texts = [record.raw]
+    if record.message not in wire.text(record.raw):  # it was unescaped; else it is a slice of raw
+        texts.append(record.message.encode())
     return any(_occurs(term, text.lower(), at) for text in texts for at in range(len(text)))
 
 
