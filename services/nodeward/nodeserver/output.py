@@ -6,7 +6,7 @@ The grammar is Nagios Core 4's: the first line is the text, after `|` perfdata; 
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from nodeward.core.ranges import Range
 from nodeward.core.states import CRITICAL, OK, SERVICE_STATES, UNKNOWN, WARNING
@@ -25,12 +25,12 @@ __all__ = [
     "worst",
 ]
 
+_WANTS_QUOTES = re.compile(r"[\s']")
 _BADNESS = {OK: 0, WARNING: 1, UNKNOWN: 2, CRITICAL: 3}
-_CONTROL = {code: f"\\x{code:02x}" for code in [*range(9), 11, 12, *range(14, 27), *range(28, 32), 127]}
+_CONTROL = {code: f"\\x{code:02x}" for code in [*range(9), 11, 12, *range(14, 32), *range(127, 160)]}
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What a check said: exit code 0 to 3, first line, further lines, perfdata."""
 
     code: int
@@ -39,8 +39,7 @@ class Outcome:
     perfdata: str = ""
 
 
-@dataclass(frozen=True)
-class Metric:
+class Metric(NamedTuple):
     """A measured value, with the thresholds it is judged by."""
 
     label: str
@@ -68,7 +67,11 @@ def judge(value: float | None, warning: Range | None, critical: Range | None) ->
 
 def worst(codes: Iterable[int]) -> int:
     """Return the worst of `codes`, by OK < WARNING < UNKNOWN < CRITICAL; OK if there are none."""
-    return max(codes, key=_BADNESS.__getitem__, default=OK)
+    found = OK
+    for code in codes:
+        if _BADNESS[code] > _BADNESS[found]:
+            found = code
+    return found
 
 
 def said(name: str, metrics: Iterable[Metric], text: str, long_output: str = "", code: int | None = None) -> Outcome:
@@ -83,18 +86,22 @@ def said(name: str, metrics: Iterable[Metric], text: str, long_output: str = "",
 
 def perf(metric: Metric) -> str:
     """Return a metric as a perfdata item, without the semicolons that would end it."""
-    label = metric.label.replace("'", "''")
-    quoted = f"'{label}'" if re.search(r"[\s']", label) else label
-    value = "U" if metric.value is None else number(metric.value)
-    limits = [metric.warning, metric.critical]
-    ends = [metric.minimum, metric.maximum]
-    rest = [str(one) if one is not None else "" for one in limits] + [number(e) if e is not None else "" for e in ends]
-    return ";".join([f"{quoted}={value}{metric.unit if metric.value is not None else ''}", *rest]).rstrip(";")
+    label = metric.label
+    if not label.isidentifier() and _WANTS_QUOTES.search(label):
+        label = "'" + label.replace("'", "''") + "'"
+    value = "U" if metric.value is None else number(metric.value) + metric.unit
+    warning, critical = metric.warning, metric.critical
+    minimum, maximum = metric.minimum, metric.maximum
+    return (
+        f"{label}={value};{'' if warning is None else warning.text};{'' if critical is None else critical.text}"
+        f";{'' if minimum is None else number(minimum)};{'' if maximum is None else number(maximum)}"
+    ).rstrip(";")
 
 
 def number(value: float) -> str:
     """Write a number as perfdata wants it: no exponent, at most six decimals, no needless zeros."""
-    return str(int(value)) if value == int(value) else f"{value:.6f}".rstrip("0").rstrip(".")
+    whole = int(value)
+    return str(whole) if value == whole else f"{value:.6f}".rstrip("0").rstrip(".")
 
 
 def divide(text: str) -> tuple[str, str, str]:

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from nodeward.core import clock
 from nodeward.nodeserver.checks.base import CannotTell, why
@@ -32,8 +32,7 @@ class Task:
     what: Any
 
 
-@dataclass(frozen=True)
-class Done:
+class Done(NamedTuple):
     """What came of a task: when it began (µs since 1970), and how long it took in seconds."""
 
     task: Task

@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 
 MOST_RESULTS = 2000
 LONGEST_WAIT = 15.0
+_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 MOST_HELD = 20_000  # results kept in memory while the disk takes none
 
 
@@ -44,7 +45,7 @@ class Reporter:
 
     def take(self, rows: list[Row]) -> None:
         """Keep results until they are sent. While the disk takes none they are held in memory."""
-        records = [json.dumps(row, separators=(",", ":")).encode() for row in rows]
+        records = [_encode(row).encode() for row in rows]
         if self._held:
             records = [*self._held, *records]
             self._held.clear()

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from nodeward.core import checks, clock
 from nodeward.core.bundle import Check
@@ -29,8 +29,7 @@ MOST_WAIT = 0.5  # the scheduler looks at least so often, so that it stops quick
 Row = dict[str, Any]  # a core.results.Result as a plain dict, in microseconds and seconds
 
 
-@dataclass(frozen=True)
-class Turn:
+class Turn(NamedTuple):
     """One run of one check: `planned` is when it was due, in µs since 1970."""
 
     check: Check

@@ -12,6 +12,7 @@ import itertools
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from nodeward.core.bundle import Check
 from nodeward.core.states import OK, WARNING
@@ -22,8 +23,7 @@ SPREAD_RATE = 100.0  # … or at so many a second, where there are very many
 Key = tuple[str, str | None]
 
 
-@dataclass(frozen=True)
-class Progress:
+class Progress(NamedTuple):
     """What the node server remembers of a check: its last code, which attempt that was, when it began (µs since 1970)."""
 
     code: int | None = None
@@ -57,7 +57,7 @@ def share(key: Key) -> float:
 
 def until_slot(interval: float, place: float, wall: float) -> float:
     """Return how many seconds after `wall` (seconds since 1970) the next slot is: more than 0, at most `interval`."""
-    return interval - (wall - place * interval) % interval
+    return (interval - (wall - place * interval) % interval) or interval
 
 
 def delay(check: Check, place: float, progress: Progress, wall: float) -> float:

@@ -1,10 +1,10 @@
 """How long ago this machine, or the container it is, started: the age of its first process."""
 
 import os
-from pathlib import Path
 
 from nodeward.core.checks import Uptime
 from nodeward.nodeserver.checks.base import Context
+from nodeward.nodeserver.checks.kernel import read
 from nodeward.nodeserver.output import Metric, Outcome, said
 
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -19,11 +19,11 @@ def run(args: Uptime, _context: Context) -> Outcome:
     )
 
 
-def uptime(proc: Path = Path("/proc")) -> float:
+def uptime(proc: str = "/proc") -> float:
     """Return for how many seconds process 1 has run; where that is hidden, the kernel."""
-    kernel = float((proc / "uptime").read_text().split()[0])
+    kernel = float(read(f"{proc}/uptime").split()[0])
     try:
-        started = (proc / "1" / "stat").read_text().rpartition(")")[2].split()[19]
+        started = read(f"{proc}/1/stat").rpartition(b")")[2].split()[19]
     except OSError:
         return kernel  # hidepid: it is the machine's own process 1 then, as old as the kernel
     return kernel - int(started) / _TICKS

@@ -1,0 +1,29 @@
+"""Reading the kernel's small files: by three system calls, since quick checks do little else."""
+
+import os
+from functools import lru_cache
+
+
+def read(path: str) -> bytes:
+    """Return what a file of /proc or /sys says, at most 64 KiB. Raise OSError if it cannot be read."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(descriptor, 65536)
+    finally:
+        os.close(descriptor)
+
+
+@lru_cache(maxsize=64)
+def exists(path: str) -> bool:
+    """Say whether the kernel has that file; which ones it has does not change while this process runs."""
+    return os.path.exists(path)
+
+
+def number(path: str) -> int | None:
+    """Return the number in a file; None where there is no such file, or no limit (the word ``max``)."""
+    if not exists(path):
+        return None
+    try:
+        return int(read(path))
+    except (OSError, ValueError):
+        return None
