@@ -1,5 +1,6 @@
 """The log page in a real browser, in front of a real log server and a real web server."""
 
+import json
 import re
 import shutil
 import socket
@@ -379,3 +380,18 @@ def test_a_phone_shows_lines_without_scrolling_sideways(servers, show):
     page.wait_for_selector(".log-facts")
     page.get_by_label("Close").click()
     assert page.locator("#logs-drawer").is_hidden()
+
+
+def test_a_search_is_downloaded_as_text_and_as_json(servers, show):
+    _scatter(servers, "saved", 1500, 10 * MINUTE)
+    page = show("/logs?source=saved&range=1h")
+    _see(page, "saved line 1499")
+    get = page.context.request.get
+    links = {name: page.locator(f"#logs-download-{name}").get_attribute("href") for name in ("text", "ndjson")}
+    text = get(servers.url + links["text"])
+    assert [row.rsplit(" ", 1)[1] for row in text.text().splitlines()] == [str(number) for number in range(1500)]
+    assert "attachment" in text.headers["content-disposition"]
+    rows = [json.loads(row) for row in get(servers.url + links["ndjson"]).text().splitlines()]
+    assert [row["message"] for row in rows] == [f"saved line {number}" for number in range(1500)]
+    wrong = get(f"{servers.url}/logs/download?format=pdf&nodes=a")
+    assert wrong.status == 422
