@@ -71,8 +71,8 @@ def get(
         found = client.get(f"/api/v1/objects/{kind}/{name}")
         show(found, "yaml" if output == "table" else output, ())
         return
-    query = {"group": group, "label": list(label) or None, "q": search, "limit": 1000}
-    rows = pages(client, f"/api/v1/objects/{kind}", query)
+    query = {"group": group, "label": list(label) or None, "q": search}
+    rows = session.pages(client, f"/api/v1/objects/{kind}", query)
     show(
         rows,
         output,
@@ -103,18 +103,6 @@ def find(name: str | None, address: str | None, group: str | None, label: tuple[
     show(rows, output, ("name", "address", "groups", "labels", "agent"), "No node matches.")
 
 
-def pages(client: Any, path: str, query: Row) -> list[Row]:
-    """Return all rows of a list, page after page."""
-    rows: list[Row] = []
-    cursor = None
-    while True:
-        answer = client.get(path, {**query, "cursor": cursor})
-        rows += answer["items"]
-        cursor = answer["next"]
-        if cursor is None:
-            return rows
-
-
 def _read(file: str) -> bytes:
     try:
         data = click.get_binary_stream("stdin").read() if file == "-" else Path(file).read_bytes()
@@ -142,11 +130,10 @@ def _tell(outcome: Row, dry_run: bool) -> None:
 
 
 def _short(value: Any) -> str:
-    return (
-        "-"
-        if value is None
-        else str(yaml.safe_dump(value, default_flow_style=True, width=10_000)).removesuffix("\n...\n").strip()
-    )
+    if value is None:
+        return "-"
+    dumped: str = yaml.safe_dump(value, default_flow_style=True, width=10_000)
+    return dumped.removesuffix("\n...\n").strip()
 
 
 COMMANDS = {"apply": apply, "get": get, "delete": delete, "find": find}

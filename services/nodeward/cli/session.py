@@ -1,6 +1,7 @@
 """Whom the command line talks to, and as whom."""
 
 import os
+from typing import Any
 
 from nodeward.core.client import Client
 from nodeward.core.errors import ConfigError, Unavailable
@@ -21,6 +22,18 @@ def server(role: str) -> Client:
     if role not in urls:
         raise Unavailable(f"The config server at {client.url} knows no {role}.")
     return Client(urls[role], _token(load(Settings)), timeout=30.0)
+
+
+def pages(client: Client, path: str, query: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return all rows of a list, page after page."""
+    rows: list[dict[str, Any]] = []
+    cursor = None
+    while True:
+        answer = client.get(path, {**query, "cursor": cursor, "limit": 1000})
+        rows += answer["items"]
+        cursor = answer.get("next")
+        if cursor is None:
+            return rows
 
 
 def _token(settings: Settings) -> str:
