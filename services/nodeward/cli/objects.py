@@ -1,5 +1,6 @@
 """apply, get, delete, find: the objects."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,7 @@ def find(name: str | None, address: str | None, group: str | None, label: tuple[
 
 def _read(file: str) -> bytes:
     try:
-        data = click.get_binary_stream("stdin").read() if file == "-" else Path(file).read_bytes()
+        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except OSError as error:
         raise BadInput(f"{file} cannot be read ({error.strerror}).") from None
     return bytes(data)

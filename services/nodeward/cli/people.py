@@ -1,5 +1,7 @@
 """user, token: who may come in."""
 
+import sys
+
 import click
 
 from nodeward.cli import session
@@ -82,7 +84,7 @@ def revoke(identifier: str) -> None:
 
 
 def _password(name: str) -> str:
-    stdin = click.get_text_stream("stdin")
+    stdin = sys.stdin
     if not stdin.isatty():
         return stdin.readline().rstrip("\n")
     given: str = click.prompt(f"Password of {name}", hide_input=True, confirmation_prompt=True)
