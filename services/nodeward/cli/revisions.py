@@ -15,7 +15,7 @@ def revisions(ctx: click.Context, limit: int, output: str) -> None:
     if ctx.invoked_subcommand is None:
         rows = session.config().get("/api/v1/revisions", {"limit": limit})["items"]
         brief = [{**row, "changes": _brief(row["changes"])} for row in rows] if output == "table" else rows
-        show(brief, output, ("revision", "time", "who", "why", "changes"), "Nothing was configured yet.")
+        show(brief, output, ("revision", "when", "who", "why", "changes"), "Nothing was configured yet.")
 
 
 @revisions.command("show")

@@ -82,7 +82,7 @@ def fleet(settings: ConfigserverSettings, registry: Registry) -> int | None:
 
 
 def filled(text: str, node: str, var: Path) -> str:
-    """Fill in what the first fleet may depend on: ``${node}``, ``${var}``, ``${port.web}`` and so on. Raise BadInput for any other."""
+    """Fill in what the first fleet may depend on: ``${node}``, ``${var}``, ``${port.web}``, … Raise BadInput for others."""
     known = {"node": node, "var": str(var), **{f"port.{role}": str(port(role)) for role in PORTS}}
 
     def value(found: re.Match[str]) -> str:

@@ -171,7 +171,7 @@ def _answer(outcome: Outcome) -> Response:
 def _revision(revision: Revision) -> dict[str, Any]:
     return {
         "revision": revision.number,
-        "time": clock.rfc3339(revision.at),
+        "when": clock.rfc3339(revision.at),
         "who": revision.who,
         "why": revision.why,
         "changes": forms.given_changes(revision.changes),

@@ -16,7 +16,9 @@ class ConfigserverSettings(Settings):
     logserver_url: str = Field(
         "", description="Where the others reach the log server; by default port 7402 of this machine."
     )
-    monitor_url: str = Field("", description="Where the others reach the monitor; by default port 7403 of this machine.")
+    monitor_url: str = Field(
+        "", description="Where the others reach the monitor; by default port 7403 of this machine."
+    )
     web_url: str = Field("", description="Where people reach the web UI; by default port 7400 of this machine.")
     fleet: Path | None = Field(None, description="A fleet file to apply when the registry is still empty.")
     heartbeat: float = Field(15.0, gt=0, le=3600, description="Seconds between two signs of life of a node server.")
