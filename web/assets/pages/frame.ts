@@ -107,7 +107,7 @@ function search(): void {
 
 /** `/` searches; `g` and a letter goes to a page, as its name begins. */
 function keys(): void {
-  let going = 0;
+  let going = Number.NEGATIVE_INFINITY;
   document.addEventListener("keydown", (event) => {
     if (typing(event) || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === "/") {
@@ -116,7 +116,7 @@ function keys(): void {
     } else if (event.key === "g") {
       going = event.timeStamp;
     } else if (event.timeStamp - going < 1000) {
-      going = 0;
+      going = Number.NEGATIVE_INFINITY;
       const link = all<HTMLAnchorElement>(".rail li a").find((each) => each.title.toLowerCase().startsWith(event.key));
       link?.click();
     }

@@ -70,6 +70,8 @@ const view = new EditorView({
   }),
 });
 
+view.scrollDOM.tabIndex = 0; // who has no mouse scrolls it too
+
 function showFaults(detail: string, faults: Fault[]): void {
   const list = find("#faults")!;
   list.hidden = !detail;
