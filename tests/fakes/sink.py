@@ -13,7 +13,7 @@ from typing import Any, Self
 from flask import Flask, Response, jsonify, request
 
 from nodeward.core import batch
-from nodeward.core.errors import BadInput, ConfigError
+from nodeward.core.errors import BadInput
 from nodeward.core.server import Server
 
 
@@ -34,7 +34,7 @@ class Sink:
         self.token = ""
         self.lock = threading.Lock()
         self.arrived = threading.Condition(self.lock)
-        self._port = port
+        self._port = port or _free_port()  # given, so that it can be had again: one that cheroot chose may not
         self._server = self._made()
 
     @property
@@ -60,16 +60,8 @@ class Sink:
         self._server.stop()
 
     def again(self) -> None:
-        """Come back after `stop`, on the same port: somebody who tries to connect to it may hold it for a moment."""
-        deadline = time.monotonic() + 30
-        while True:
-            try:
-                self._server = self._made()
-            except ConfigError:
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
-            else:
-                break
+        """Come back after `stop`, on the same port."""
+        self._server = self._made()
         self._server.start()
 
     def raws(self, source: str | None = None) -> list[bytes]:
@@ -143,9 +135,13 @@ def _wanted(source: str, asked: str | None) -> bool:
 
 def unreachable() -> str:
     """Return a URL where nothing listens."""
+    return f"http://127.0.0.1:{_free_port()}"
+
+
+def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{probe.getsockname()[1]}"
+        return int(probe.getsockname()[1])
 
 
 def _problem(status: int, detail: str) -> tuple[Any, int]:

@@ -90,6 +90,7 @@ class Sender:
         frames = self._gather()
         if not frames:
             self._position = self._spool.end  # nothing readable is left before it
+            self._spool.acknowledge(self._position)
             return False
         if any(frame.fresh for frame in frames):
             self._spool.sync()  # a life's generation must not be forgotten once the server knows it

@@ -76,9 +76,7 @@ class Spool:
     @property
     def waiting(self) -> int:
         """How many bytes are not acknowledged yet."""
-        done = self._acknowledged
-        return sum(size - (done.byte if number == done.segment else 0) for number, size in list(self._sizes.items())
-                   if number >= done.segment)  # fmt: skip
+        return self._behind(self._acknowledged)
 
     @property
     def full(self) -> bool:
@@ -110,7 +108,7 @@ class Spool:
     def wait(self, start: Position, seconds: float) -> bool:
         """Wait until there is a frame behind `start`; return whether there is."""
         with self._changed:
-            return self._changed.wait_for(lambda: self._end > start and self._end.byte > 0, seconds)
+            return self._changed.wait_for(lambda: self._behind(start) > 0, seconds)
 
     def acknowledge(self, position: Position) -> None:
         """Take everything before `position` as done."""
@@ -140,6 +138,12 @@ class Spool:
         self.sync()
         for descriptor in (self._writer, *self._readers.values(), self._lock):
             os.close(descriptor)
+
+    def _behind(self, start: Position) -> int:
+        sizes = self._sizes.copy()
+        return sum(size for number, size in sizes.items() if number > start.segment) + max(
+            0, sizes.get(start.segment, 0) - start.byte
+        )
 
     def _roll(self) -> None:
         self.sync()  # the writer's descriptor goes

@@ -26,7 +26,7 @@ def check(pattern: str) -> None:
 def parser(pattern: str, times: Times) -> Parse:
     """Return the parser of a pattern that `check` has let through."""
     compiled = _compile(pattern)
-    groups = dict(compiled.groupindex)
+    groups = {text(group): index for group, index in compiled.groupindex.items()}  # RE2 names them in bytes
     columns = [groups.pop(name, 0) for name in ("time", "level", "host", "ident", "pid", "message")]
     time, level, host, ident, pid, message = columns
     moments, names = Known(times.any), Known(named)
