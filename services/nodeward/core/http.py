@@ -181,8 +181,8 @@ def _invalid(error: ValidationError) -> Response:
 
 
 def _nodeward_error(error: NodewardError) -> Response:
-    if error.status >= 500:
-        log.error("%s %s: %s", request.method, request.path, error)
+    if error.status >= 500:  # what passes by itself is no error of ours
+        log.log(logging.WARNING if error.retry else logging.ERROR, "%s %s: %s", request.method, request.path, error)
     return problem(error)
 
 
