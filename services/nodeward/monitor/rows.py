@@ -183,6 +183,8 @@ def _sentence(problems: int, handled: int, where: int, nodes: Counter[str], serv
     if problems:
         return f"{_count(problems, 'problem')} on {where:,} of {_count(total, 'node')}{aside}."
     waiting = nodes[words.PENDING] + services[words.PENDING]
+    if waiting == total + services.total():
+        return f"Nothing has been heard yet of {_count(total, 'node')} with {_count(services.total(), 'service')}."
     pending = f" {waiting:,} not heard of yet." if waiting else ""
     return f"All is well on {_count(total, 'node')} with {_count(services.total(), 'service')}{aside}.{pending}"
 
