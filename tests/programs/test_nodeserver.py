@@ -45,7 +45,7 @@ def _processes_with(mark: str) -> list[psutil.Process]:
 
 def test_a_node_enrols_fetches_its_bundle_and_reports_its_checks(node, monitor, config):
     node.give(
-        [check(None, plugin="alive"), check("load", plugin="load"), check("echo", command=["/bin/echo", "fine|x=1s"])]
+        [check(None, plugin="alive"), check("load", plugin="uptime"), check("echo", command=["/bin/echo", "fine|x=1s"])]
     )
     node.wait_until_ready()
     monitor.wait_for(lambda: len({result.service for result in monitor.results}) == 3)
@@ -68,7 +68,7 @@ def test_a_sign_of_life_comes_every_heartbeat_without_results(node, monitor):
 
 
 def test_a_bad_bundle_keeps_the_old_one_and_is_told_with_every_fault(node, monitor):
-    node.give([check(None, plugin="alive", interval=0.5), check("load", plugin="load", interval=0.5)])
+    node.give([check(None, plugin="alive", interval=0.5), check("load", plugin="uptime", interval=0.5)])
     node.wait_until_ready()
     bad = [check("load", plugin="loadd"), check("disk", plugin="disk", args={"warning": "x"}, interval="60s")]
     node.give(bad, revision=2)
@@ -84,7 +84,7 @@ def test_a_bad_bundle_keeps_the_old_one_and_is_told_with_every_fault(node, monit
 
 def test_results_wait_on_disk_while_the_monitor_is_away_and_come_once_each(node, monitor):
     monitor.status = 503
-    node.give([check("load", plugin="load", interval=0.2)])
+    node.give([check("load", plugin="uptime", interval=0.2)])
     node.wait_until_ready()
     monitor.wait_for(lambda: node.ask("/api/v1/checks")[1]["nodeserver"]["spool"]["pending"] >= 5)
     assert monitor.results == []
@@ -96,7 +96,7 @@ def test_results_wait_on_disk_while_the_monitor_is_away_and_come_once_each(node,
 
 def test_a_killed_node_server_loses_no_result_and_repeats_none(node, monitor):
     """It is killed when the monitor has kept a report and before the node server knows: the worst moment."""
-    node.give([check("load", plugin="load", interval=0.05), check("echo", command=["/bin/echo", "x"], interval=0.1)])
+    node.give([check("load", plugin="uptime", interval=0.05), check("echo", command=["/bin/echo", "x"], interval=0.1)])
     node.wait_until_ready()
     monitor.wait_for(lambda: len(monitor.results) >= 5)
     monitor.status = 503
@@ -119,7 +119,7 @@ def test_a_killed_node_server_loses_no_result_and_repeats_none(node, monitor):
 
 def test_one_result_that_the_monitor_refuses_does_not_hold_up_the_others(node, monitor):
     monitor.refuse = lambda result: result.service == "bad"
-    node.give([check(name, plugin="load", interval=0.2) for name in ("bad", "good")])
+    node.give([check(name, plugin="uptime", interval=0.2) for name in ("bad", "good")])
     node.wait_until_ready()
     monitor.wait_for(lambda: len(monitor.of("good")) >= 5)
     assert monitor.of("bad") == []
@@ -127,7 +127,7 @@ def test_one_result_that_the_monitor_refuses_does_not_hold_up_the_others(node, m
 
 
 def test_a_node_works_on_with_its_last_bundle_while_the_config_server_is_away(asleep, monitor, config):
-    asleep.give([check("load", plugin="load", interval=0.3)])
+    asleep.give([check("load", plugin="uptime", interval=0.3)])
     asleep.start()
     asleep.wait_until_ready()
     monitor.wait_for(lambda: monitor.of("load"))
@@ -141,12 +141,12 @@ def test_a_node_works_on_with_its_last_bundle_while_the_config_server_is_away(as
 
 
 def test_a_changed_bundle_runs_what_is_new_and_leaves_the_others_their_time(node, monitor):
-    steady = [check(f"steady-{number}", plugin="load", interval=600.0) for number in range(20)]
+    steady = [check(f"steady-{number}", plugin="uptime", interval=600.0) for number in range(20)]
     node.give(steady)
     node.wait_until_ready()
     monitor.wait_for(lambda: len({result.service for result in monitor.results}) == 20)
     planned = {row["service"]: row["next_check"] for row in node.ask("/api/v1/checks")[1]["items"]}
-    node.give([*steady, check("new", plugin="load")], revision=2)
+    node.give([*steady, check("new", plugin="uptime")], revision=2)
     monitor.wait_for(lambda: monitor.of("new"))
     now = {row["service"]: row["next_check"] for row in node.ask("/api/v1/checks")[1]["items"]}
     assert {name: moment[:21] for name, moment in now.items() if name != "new"} == {
@@ -156,7 +156,7 @@ def test_a_changed_bundle_runs_what_is_new_and_leaves_the_others_their_time(node
 
 
 def test_a_restart_neither_bursts_nor_forgets(node, monitor):
-    node.give([check(f"s{number}", plugin="load", interval=600.0) for number in range(20)])
+    node.give([check(f"s{number}", plugin="uptime", interval=600.0) for number in range(20)])
     node.wait_until_ready()
     monitor.wait_for(lambda: len({result.service for result in monitor.results}) == 20)
     assert node.stop() == 0
@@ -192,7 +192,7 @@ def test_a_killed_worker_takes_its_plugins_with_it_and_their_checks_run_again(no
 
 
 def test_a_check_runs_on_request_and_its_result_counts(node, monitor):
-    node.give([check("load", plugin="load", interval=600.0), check(None, plugin="alive", interval=600.0)])
+    node.give([check("load", plugin="uptime", interval=600.0), check(None, plugin="alive", interval=600.0)])
     node.wait_until_ready()
     monitor.wait_for(lambda: len(monitor.results) == 2)
     status, row = node.ask("/api/v1/checks/load/run", "operator", "POST")
@@ -206,7 +206,7 @@ def test_a_check_runs_on_request_and_its_result_counts(node, monitor):
 
 
 def test_it_tells_about_its_machine_and_about_itself(node):
-    node.give([check("load", plugin="load")])
+    node.give([check("load", plugin="uptime")])
     node.wait_until_ready()
     status, known = node.ask("/api/v1/info", "viewer")
     assert status == 200
@@ -237,7 +237,7 @@ def test_files_left_to_somebody_else_are_read_when_they_change(asleep, monitor):
     bundle.mkdir(parents=True)
     asleep.start()
     file = json.loads(asleep.config.bundles["web-1"]["files"]["nodeserver.json"])
-    (bundle / "nodeserver.json").write_text(json.dumps({**file, "checks": [check("load", plugin="load")]}))
+    (bundle / "nodeserver.json").write_text(json.dumps({**file, "checks": [check("load", plugin="uptime")]}))
     monitor.wait_for(lambda: monitor.of("load"))
     (bundle / "nodeserver.json").write_text("{")
     monitor.wait_for(lambda: "The last configuration stays in force" in asleep.said())
@@ -247,7 +247,7 @@ def test_files_left_to_somebody_else_are_read_when_they_change(asleep, monitor):
 def test_without_a_key_it_says_what_is_missing_and_goes_on_when_it_is_there(asleep, monitor):
     key = asleep.var / "secrets" / "node" / "enrol"
     key.unlink()
-    asleep.give([check("load", plugin="load")])
+    asleep.give([check("load", plugin="uptime")])
     asleep.start()
     monitor.wait_for(lambda: "no enrolment key in" in asleep.said())
     key.write_text(asleep.config.enrol_key)
@@ -267,7 +267,7 @@ def _check_config(path: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_configuration_can_be_looked_at_without_running_it(asleep, tmp_path, config):
-    asleep.give([check("load", plugin="load")])
+    asleep.give([check("load", plugin="uptime")])
     path = tmp_path / "nodeserver.json"
     path.write_text(config.bundles["web-1"]["files"]["nodeserver.json"])
     done = _check_config(path)
@@ -299,7 +299,7 @@ def test_settings_that_are_wrong_are_all_told(asleep):
 
 
 def test_the_clock_of_a_check_is_kept_in_seconds_since_1970(node, monitor):
-    node.give([check("load", plugin="load")])
+    node.give([check("load", plugin="uptime")])
     result = monitor.wait_for(lambda: monitor.of("load"))[0]
     assert abs(result.started / 1e6 - time.time()) < 60
     assert result.duration < 5
