@@ -123,6 +123,9 @@ class CredentialCopy:
         """Return the credential of that id. One that is not known makes it ask the config server, at most once a second."""
         if identifier not in self._known and self._clock() - self._asked > 1.0:
             self.refresh()
+        if identifier not in self._known:
+            with self._lock:  # an answer that is on its way may bring it: at the start that is the first one
+                return self._known.get(identifier)
         return self._known.get(identifier)
 
     def refresh(self) -> bool:
