@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> int:
     options = _options().parse_args(arguments)
     seconds, count = (5.0, 3000) if options.quick else (options.seconds, 6000)
     lines = ["| checks run a second | Nodeward | nagios4 | ratio |", "| --- | ---: | ---: | ---: |"]
-    slowest = None
+    best: float | None = None  # nagios4's own best is what built-in checks stand beside
     for name, command in EXTERNAL.items():
         if not Path(command[0]).exists():
             lines.append(f"| {name} | – | – | not installed |")
@@ -40,9 +40,9 @@ def main(arguments: list[str]) -> int:
         ours = nodeward([{"command": command}] * count, 1.0, seconds)
         theirs = nagios(command, count, seconds)
         lines.append(_line(name, ours, theirs))
-        slowest = theirs if theirs is not None else slowest
+        best = max(theirs, best or 0.0) if theirs is not None else best
     builtin = nodeward([{"plugin": QUICK[index % len(QUICK)]} for index in range(count * 3)], 0.5, seconds)
-    lines.append(_line(f"built in ({', '.join(QUICK)})", builtin, slowest))
+    lines.append(_line(f"built in ({', '.join(QUICK)})", builtin, best))
     print("\n".join(lines))
     return 0
 
