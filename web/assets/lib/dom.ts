@@ -30,7 +30,11 @@ export function colour(name: string): string {
   return value;
 }
 
-/** Whether a key press belongs to a field, not to the page. */
-export const typing = (event: KeyboardEvent): boolean =>
-  event.target instanceof Element &&
-  event.target.closest("input, textarea, select, [contenteditable], dialog") !== null;
+/** Whether a key press belongs to a field, not to the page; fields in a shadow root (the editor) count. */
+export const typing = (event: KeyboardEvent): boolean => {
+  const [target] = event.composedPath();
+  return (
+    target instanceof Element &&
+    target.closest("input, textarea, select, [contenteditable], dialog, .cm-editor") !== null
+  );
+};
