@@ -84,7 +84,7 @@ class _Watch:
 
     def done(self) -> bool:
         """Say whether everything that is in the file has been taken by the server; ship its last line without a newline."""
-        return self._tail.finished() and self._checkpoint.position == self._spool.end
+        return self._tail.finished() and not self._spool.waiting
 
     def tick(self) -> None:
         """Show progress, and keep the checkpoint fresh."""

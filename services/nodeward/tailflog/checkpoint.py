@@ -64,7 +64,7 @@ class Checkpoint:
         """Put it on disk, then let the spool drop what it covers. Raise OSError if that is impossible."""
         with self._lock:
             position, states = self.position, dict(self._states)
-            if spool.end == position:
+            if not spool.waiting:
                 self._forgotten.clear()  # no frame of theirs is left that could bring them back
             self.dirty = False
         body = msgpack.packb([VERSION, list(position), states])
