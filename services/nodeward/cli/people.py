@@ -6,6 +6,7 @@ import click
 
 from nodeward.cli import session
 from nodeward.cli.output import format_option, show
+from nodeward.core.files import read_secret
 
 ROLES = click.Choice(["viewer", "operator", "admin"])
 
@@ -81,6 +82,13 @@ def revoke(identifier: str) -> None:
     """Revoke the token with that ID: within five seconds no server takes it any more."""
     revoked = session.config().delete(f"/api/v1/tokens/{identifier}")
     click.echo(f"The token '{revoked['name']}' is revoked.")
+
+
+@token.command("enrol-key")
+def enrol_key() -> None:
+    """Print the key that new nodes enrol with (on the config server's own machine)."""
+    path = session.settings().var / "secrets" / "node" / "enrol"
+    click.echo(read_secret(path, "The enrolment key"))
 
 
 def _password(name: str) -> str:

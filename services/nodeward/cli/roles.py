@@ -1,13 +1,15 @@
 """status, and for each role: start, stop, restart, debug (through supervisor, as the ancestors had)."""
 
 import os
+import signal
+import subprocess
 import sys
 
 import click
 
+from nodeward.cli import session
 from nodeward.cli.output import format_option, show
-from nodeward.core.errors import Conflict
-from nodeward.core.settings import Settings, load
+from nodeward.core.errors import Conflict, NotFound, Unavailable
 from nodeward.supervise.client import Programs
 from nodeward.supervise.http import row
 
@@ -23,7 +25,7 @@ def status(output: str) -> None:
 
 
 def _programs() -> Programs:
-    return Programs(load(Settings).var)
+    return Programs(session.settings().var)
 
 
 def _group(role: str) -> click.Group:
@@ -44,27 +46,39 @@ def _group(role: str) -> click.Group:
         click.echo(f"{role}: {_programs().restart(role).state}")
 
     @group.command(help=f"Run {role} in the foreground with coloured, detailed logs, in supervisor's place.")
-    def debug() -> None:
-        _debug(role)
+    def debug() -> int:
+        return _debug(role)
 
     return group
 
 
-def _debug(role: str) -> None:
-    """Become the role's program. Supervisor's own is stopped first; `nodeward ROLE start` has it back."""
-    settings = load(Settings)
+def _debug(role: str) -> int:
+    """Run the role's program here until it ends or Ctrl-C ends it. Return its exit code."""
+    local, ran = session.settings(), _stopped(role)
+    environment = {**os.environ, "NODEWARD_LOG_LEVEL": "DEBUG", "NODEWARD_VAR": str(local.var), "NODEWARD_COLOURS": "1"}
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the program alone
+    try:
+        return subprocess.run(
+            [sys.executable, "-m", f"nodeward.{role}.main"],
+            env=environment,
+            cwd=local.home,
+            check=False,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        ).returncode
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if ran:
+            click.echo(f"{role}: {_programs().start(role).state} under supervisor again", err=True)
+
+
+def _stopped(role: str) -> bool:
+    """Take the role from supervisor. Return whether it ran there."""
     try:
         _programs().stop(role)
-        click.echo(f"{role} is stopped under supervisor; `nodeward {role} start` starts it again.", err=True)
-    except Conflict:
-        pass  # it does not run there: nothing is in the way
-    environment = {
-        **os.environ,
-        "NODEWARD_LOG_LEVEL": "DEBUG",
-        "NODEWARD_VAR": str(settings.var),
-        "NODEWARD_COLOURS": "1",
-    }
-    os.execve(sys.executable, [sys.executable, "-m", f"nodeward.{role}.main"], environment)  # noqa: S606 - our own program
+    except (Conflict, NotFound, Unavailable):
+        return False  # it does not run there: nothing is in the way
+    click.echo(f"{role} is stopped under supervisor while it runs here; Ctrl-C ends it.", err=True)
+    return True
 
 
 COMMANDS = {"status": status, **{role: _group(role) for role in ROLES}}

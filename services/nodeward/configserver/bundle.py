@@ -62,15 +62,20 @@ def _check(
     fleet: Fleet, node: str, service: str | None, probe: dict[str, Any], timing: dict[str, Any]
 ) -> dict[str, Any]:
     facts = fleet.facts[node]
-    filled = render.probe(probe, facts)
+    filled = render.probe(probe, reachable(facts))
     return {
         "node": node,
-        "address": facts["address"] or None,
+        "address": reachable(facts)["address"],
         "service": service,
         **{key: filled[key] for key in ("plugin", "command", "args", "env")},
         **timing,
         "timeout": probe["timeout"],
     }
+
+
+def reachable(facts: dict[str, Any]) -> dict[str, Any]:
+    """Return a node's facts as commands see them: one without an address is reached by its name."""
+    return {**facts, "address": facts["address"] or facts["name"]}
 
 
 def _source(fleet: Fleet, name: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nodeward.configserver import bundle
+from nodeward.configserver.fleet import Fleet
 from nodeward.configserver.registry import Registry, Snapshot
 from nodeward.configserver.render import Files
 from nodeward.core.errors import NotFound
@@ -48,14 +49,17 @@ class Bundles:
         kept = self._kept.get(node)
         if kept is not None and kept.seen == snapshot.revision:
             return kept
-        facts = snapshot.fleet.facts.get(node)
-        if facts is None:
-            raise NotFound(f"There is no node '{node}'. `nodeward get node` lists them; `nodeward apply` adds one.")
-        if not facts["agent"]:
-            raise NotFound(f"Node '{node}' has no node server (agent: false), so it has no bundle.")
+        _must_have_bundle(snapshot.fleet, node)
         kept = self._renewed(snapshot, node, kept)
         self._kept[node] = kept
         return kept
+
+    def as_of(self, node: str, number: int) -> bytes:
+        """Return a node's bundle as it was at a revision. Raise NotFound if there was no such node then."""
+        fleet = self._registry.fleet_at(number)
+        _must_have_bundle(fleet, node)
+        context = bundle.context(fleet, node, self._servers, self._heartbeat)
+        return _body(node, number, self._files.render({**context, "revision": number}))
 
     def flush(self) -> bool:
         """Remember on the shelf what changed. One unit of work; return whether there was any."""
@@ -71,14 +75,27 @@ class Bundles:
             return Kept(inputs, kept.digest, kept.revision, snapshot.revision, kept.body)
         context = bundle.context(snapshot.fleet, node, self._servers, self._heartbeat)
         digest = bundle.digest(context)
-        revision = self._revision(node, digest, snapshot.revision)
+        revision = self._revision(node, digest, max(changed for _, changed in inputs), snapshot.revision)
         files = self._files.render({**context, "revision": revision})
-        body = json.dumps({"node": node, "revision": revision, "files": files}).encode()
-        return Kept(inputs, digest, revision, snapshot.revision, body)
+        return Kept(inputs, digest, revision, snapshot.revision, _body(node, revision, files))
 
-    def _revision(self, node: str, digest: str, head: int) -> int:
+    def _revision(self, node: str, digest: str, changed: int, head: int) -> int:
+        """Return the revision that made the content so: the newest of its objects', or, where one went away, the one in force."""
         with self._lock:
             mark = self._marks.get(node)
             if mark is None or mark.digest != digest:
-                mark = self._marks[node] = self._unsaved[node] = BundleMark(node, digest, head)
+                revision = changed if mark is None or changed > mark.revision else head
+                mark = self._marks[node] = self._unsaved[node] = BundleMark(node, digest, revision)
             return mark.revision
+
+
+def _body(node: str, revision: int, files: dict[str, str]) -> bytes:
+    return json.dumps({"node": node, "revision": revision, "files": files}).encode()
+
+
+def _must_have_bundle(fleet: Fleet, node: str) -> None:
+    facts = fleet.facts.get(node)
+    if facts is None:
+        raise NotFound(f"There is no node '{node}'. `nodeward get node` lists them; `nodeward apply` adds one.")
+    if not facts["agent"]:
+        raise NotFound(f"Node '{node}' has no node server (agent: false), so it has no bundle.")

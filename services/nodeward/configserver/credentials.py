@@ -69,13 +69,12 @@ class Credentials:
             self._known = {**self._known, identifier: revoked}
             return revoked
 
-    def enrol(self, node: str, given_key: str, key_file: Path) -> str:
-        """Return a new token for a node that shows the enrolment key.
+    def enrol(self, node: str) -> str:
+        """Return a new token for a node that has shown the enrolment key.
 
         A node enrols once; again only if its credential was revoked, or was never used (its answer was lost on the way).
-        Raise NotAuthenticated if the key is wrong, Conflict if the node is enrolled.
+        Raise Conflict if the node is enrolled.
         """
-        self.check_key(given_key, key_file)
         present = [each for each in self.in_force() if each.role == NODE and each.node == node]
         taken = [each for each in present if each.id in self._used]
         if taken:

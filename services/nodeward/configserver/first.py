@@ -6,7 +6,6 @@ Each step looks at what is there and does what is missing, so a start that was c
 import os
 import re
 import secrets
-from collections.abc import Callable
 from pathlib import Path
 
 from nodeward.configserver import documents
@@ -45,40 +44,49 @@ def enrolment_key(settings: ConfigserverSettings) -> Path:
     return path
 
 
-def administrator(
-    settings: ConfigserverSettings, registry: Registry, people: People, say: Callable[[str], None]
-) -> None:
-    """See to it that somebody can log in: user `admin`, with NODEWARD_ADMIN_PASSWORD[_FILE] or a new password."""
+def administrator(settings: ConfigserverSettings, registry: Registry, people: People) -> Path | None:
+    """See to it that somebody can log in: `admin`, with the password of NODEWARD_ADMIN_PASSWORD[_FILE] or a new one.
+
+    Return the file that a new one lies in, if it was made now.
+    """
     if not registry.snapshot.fleet.of("user"):
         registry.apply([Document("", 1, {"kind": "user", "name": ADMINISTRATOR, "role": ADMIN})], WHO)
     if registry.shelf.password(ADMINISTRATOR) or Key("user", ADMINISTRATOR) not in registry.snapshot.fleet.bodies:
-        return
-    password = _given_password()
+        return None
+    password, path = _given_password(), None
     if password is None:
         password = secrets.token_urlsafe(12)
         path = settings.var / "secrets" / "admin-password"
         write_secret(path, password)
-        say(f"The first administrator is '{ADMINISTRATOR}', the password {password} (kept in {path}).")
     try:
         people.set_password(ADMINISTRATOR, password)
     except BadInput as error:
         raise ConfigError(f"NODEWARD_ADMIN_PASSWORD: {error.problems[0].message}.") from None
+    return path
+
+
+def documents_of(settings: ConfigserverSettings) -> list[Document]:
+    """Return the first fleet's documents, none if no file is named. Raise ConfigError if they cannot be read."""
+    if settings.fleet is None:
+        return []
+    path = settings.fleet if settings.fleet.is_absolute() else settings.home / settings.fleet
+    try:
+        return documents.read(filled(path.read_text(), settings.node, settings.var), path.name)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"NODEWARD_CONFIGSERVER_FLEET: {path} cannot be read ({error}).") from None
+    except BadInput as error:
+        raise ConfigError(f"NODEWARD_CONFIGSERVER_FLEET: {error.detail}", error.problems) from None
 
 
 def fleet(settings: ConfigserverSettings, registry: Registry) -> int | None:
-    """Apply the first fleet file if no node is known yet. Return the new revision, or None if there was nothing to do."""
-    if settings.fleet is None or registry.snapshot.fleet.of("node"):
+    """Apply the first fleet if nothing was configured yet. Return the new revision, or None if there was nothing to do."""
+    given = documents_of(settings)
+    if not given or registry.snapshot.revision > 1:  # revision 1 is the administrator's
         return None
-    path = settings.fleet if settings.fleet.is_absolute() else settings.home / settings.fleet
     try:
-        text = path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"NODEWARD_CONFIGSERVER_FLEET: {path} cannot be read ({error}).") from None
-    try:
-        given = documents.read(filled(text, settings.node, settings.var), path.name)
-        return registry.apply(given, WHO, f"the fleet in {path.name}").revision
+        return registry.apply(given, WHO, f"the fleet in {settings.fleet}").revision
     except BadInput as error:
-        raise ConfigError(f"The fleet in {path} is not valid. {error.detail}", error.problems) from None
+        raise ConfigError(f"The fleet in {settings.fleet} is not valid. {error.detail}", error.problems) from None
 
 
 def filled(text: str, node: str, var: Path) -> str:

@@ -1,10 +1,10 @@
 """What the config server's routes take: paths, queries, bodies. One declaration checks them and documents them."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, field_validator
 
-from nodeward.configserver.schema import KINDS
+from nodeward.configserver.schema import KINDS, Address
 from nodeward.core import clock
 from nodeward.core.http import Body, Query
 
@@ -83,6 +83,12 @@ class FindQuery(Query):
         return pairs(given)
 
 
+class BundleQuery(Query):
+    """Which bundle."""
+
+    revision: int | None = Field(None, ge=1, description="As it was at that revision; by default as it is.")
+
+
 class ApplyQuery(Query):
     """How to apply."""
 
@@ -104,9 +110,7 @@ class Enrolment(Body):
 
     key: str = Field(max_length=200)
     node: str = Field(max_length=63)
-    address: str | None = Field(
-        None, max_length=255, description="Where others reach it, if the registry does not say."
-    )
+    address: Address | None = Field(None, description="Where others reach it, if the registry does not say.")
 
 
 class NewToken(Body):
@@ -150,17 +154,3 @@ def expiry(given: str, at: int) -> int:
         return at + int(clock.parse_duration(given) * 1_000_000)
     except ValueError:
         return clock.parse_rfc3339(given)
-
-
-def given_changes(changes: list[Any]) -> list[dict[str, Any]]:
-    """Return a revision's changes as the API gives them."""
-    return [
-        {
-            "action": each.action,
-            "kind": each.key.kind,
-            "name": each.key.name,
-            "before": each.before,
-            "after": each.after,
-        }
-        for each in changes
-    ]

@@ -10,11 +10,12 @@ from flask_openapi3 import OpenAPI
 from nodeward.configserver.bundles import Bundles
 from nodeward.configserver.credentials import Credentials
 from nodeward.configserver.people import People
-from nodeward.configserver.registry import Registry
+from nodeward.configserver.registry import Outcome, Registry
+from nodeward.configserver.throttle import Throttle
 from nodeward.core import clock, http
 from nodeward.core.auth import OPERATOR
 from nodeward.core.http import SECURITY, needs, principal
-from nodeward.store.base_registry import Deed
+from nodeward.store.base_registry import Change, Deed
 from nodeward.supervise.http import mount as mount_programs
 
 
@@ -26,6 +27,7 @@ class Parts:
     bundles: Bundles
     credentials: Credentials
     people: People
+    throttle: Throttle
     servers: dict[str, str]
     enrolment_key: Path
     var: Path
@@ -77,3 +79,15 @@ def note(parts: Parts, action: str, what: str, who: str | None = None) -> None:
             what=what,
         )
     )
+
+
+def note_revision(parts: Parts, outcome: Outcome) -> None:
+    """Add to the audit list that somebody made a revision, with the first few of its changes."""
+    if outcome.changes:
+        note(parts, "configure", f"revision {outcome.revision}: {in_short(outcome.changes)}")
+
+
+def in_short(changes: list[Change], shown: int = 5) -> str:
+    """Return changes as words: ``create node a, delete check b and 3 more``."""
+    words = ", ".join(f"{each.action} {each.key.kind} {each.key.name}" for each in changes[:shown])
+    return words + (f" and {len(changes) - shown} more" if len(changes) > shown else "")

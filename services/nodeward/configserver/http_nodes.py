@@ -13,7 +13,7 @@ from nodeward.configserver import forms, inventory, monitoring
 from nodeward.configserver.documents import Document
 from nodeward.configserver.http import Parts, note
 from nodeward.configserver.registry import Registry, Snapshot
-from nodeward.core.auth import NODE, SERVICE, VIEWER
+from nodeward.core.auth import NODE, OPERATOR, SERVICE, VIEWER
 from nodeward.core.errors import NotFound
 from nodeward.core.http import SECURITY, needs, principal
 from nodeward.store.base_registry import Key
@@ -53,19 +53,24 @@ def mount(app: OpenAPI, parts: Parts) -> None:
         return jsonify(inventory.document(registry.snapshot.fleet))
 
     @app.get("/api/v1/nodes/<name>/bundle", summary="The files of a node's configuration", security=SECURITY)
-    @needs(VIEWER, NODE)
-    def bundle(path: forms.NodePath) -> Response:
+    @needs(OPERATOR, NODE)
+    def bundle(path: forms.NodePath, query: forms.BundleQuery) -> Response:
         principal().must_speak_for(path.name)
+        if query.revision is not None:
+            return tagged(parts.bundles.as_of(path.name, query.revision))
         kept = parts.bundles.get(path.name)
         return tagged(kept.body, kept.etag)
 
     @app.post("/api/v1/enrol", summary="Give a node its credential")
     @needs()
     def enrol(body: forms.Enrolment) -> Response:
+        who = ("enrol", request.remote_addr)
+        parts.throttle.admit(who, "wrong enrolment keys")
+        parts.credentials.check_key(body.key, parts.enrolment_key)
+        parts.throttle.forgive(who)
         if body.node not in registry.snapshot.fleet.facts:
-            parts.credentials.check_key(body.key, parts.enrolment_key)
             raise NotFound(f"There is no node '{body.node}' yet. Add it with `nodeward apply`; then it can enrol.")
-        token = parts.credentials.enrol(body.node, body.key, parts.enrolment_key)
+        token = parts.credentials.enrol(body.node)
         note(parts, "enrol", f"node {body.node}", who=body.node)
         _learn_address(parts, body)
         return jsonify(token=token)

@@ -7,15 +7,16 @@ from flask import Response, jsonify, request
 from flask_openapi3 import OpenAPI
 
 from nodeward.configserver import documents, forms
+from nodeward.configserver.discretion import shown
 from nodeward.configserver.documents import Document
 from nodeward.configserver.fleet import Fleet
-from nodeward.configserver.http import Parts, note
+from nodeward.configserver.http import Parts, note_revision
 from nodeward.configserver.registry import Outcome
 from nodeward.core import clock
 from nodeward.core.auth import ADMIN, OPERATOR, VIEWER
 from nodeward.core.errors import BadInput, NotAllowed, Problem
 from nodeward.core.http import SECURITY, needs, principal
-from nodeward.store.base_registry import Key, Revision
+from nodeward.store.base_registry import Change, Key, Revision
 
 _YAML_BODY = {
     "requestBody": {
@@ -69,7 +70,7 @@ def mount(app: OpenAPI, parts: Parts) -> None:
         outcome = registry.remove(key, principal().name, expected=_expected())
         if path.kind == "user":
             parts.people.forget(path.name)
-        _noted(outcome)
+        note_revision(parts, outcome)
         return _answer(outcome)
 
     @app.post(
@@ -102,7 +103,7 @@ def mount(app: OpenAPI, parts: Parts) -> None:
         users_then = {change.key.kind for number in _since(path.number) for change in registry.revision(number).changes}
         _may_change(users_then)
         outcome = registry.restore(path.number, principal().name)
-        _noted(outcome)
+        note_revision(parts, outcome)
         return _answer(outcome)
 
     def _since(number: int) -> range:
@@ -112,12 +113,8 @@ def mount(app: OpenAPI, parts: Parts) -> None:
         _may_change([each.body.get("kind") for each in given if isinstance(each.body, dict)])
         outcome = registry.apply(given, principal().name, why, dry_run=dry_run, expected=_expected())
         if not dry_run:
-            _noted(outcome)
+            note_revision(parts, outcome)
         return outcome
-
-    def _noted(outcome: Outcome) -> None:
-        for change in outcome.changes:
-            note(parts, change.action, f"{change.key.kind} {change.key.name} (revision {outcome.revision})")
 
 
 def _wanted(fleet: Fleet, kind: str, name: str, query: forms.ObjectsQuery) -> bool:
@@ -131,7 +128,7 @@ def _wanted(fleet: Fleet, kind: str, name: str, query: forms.ObjectsQuery) -> bo
 
 
 def _row(fleet: Fleet, kind: str, name: str) -> dict[str, Any]:
-    return fleet.bodies[Key(kind, name)]
+    return shown(kind, fleet.bodies[Key(kind, name)], principal()) or {}
 
 
 def _text() -> str:
@@ -161,7 +158,7 @@ def _may_change(kinds: Any) -> None:
 def _answer(outcome: Outcome) -> Response:
     answer = jsonify(
         revision=outcome.revision,
-        changes=forms.given_changes(outcome.changes),
+        changes=_changes(outcome.changes),
         warnings=[{"path": each.path, "message": each.message} for each in outcome.warnings],
     )
     answer.set_etag(str(outcome.revision))
@@ -174,5 +171,17 @@ def _revision(revision: Revision) -> dict[str, Any]:
         "when": clock.rfc3339(revision.at),
         "who": revision.who,
         "why": revision.why,
-        "changes": forms.given_changes(revision.changes),
+        "changes": _changes(revision.changes),
     }
+
+
+def _changes(changes: list[Change]) -> list[dict[str, Any]]:
+    return [
+        {
+            "action": each.action,
+            **each.key._asdict(),
+            "before": shown(each.key.kind, each.before, principal()),
+            "after": shown(each.key.kind, each.after, principal()),
+        }
+        for each in changes
+    ]

@@ -1,5 +1,6 @@
 """Routes of people and tokens."""
 
+import logging
 from typing import Any
 
 from flask import Response, jsonify, request
@@ -9,8 +10,10 @@ from nodeward.configserver import forms
 from nodeward.configserver.http import Parts, note
 from nodeward.core import clock
 from nodeward.core.auth import ADMIN, NODE, SERVICE, Credential
-from nodeward.core.errors import BadInput, Problem
+from nodeward.core.errors import BadInput, NotAuthenticated, Problem, TooMany
 from nodeward.core.http import SECURITY, needs
+
+log = logging.getLogger(__name__)
 
 
 def mount(app: OpenAPI, parts: Parts) -> None:
@@ -19,7 +22,12 @@ def mount(app: OpenAPI, parts: Parts) -> None:
     @app.post("/api/v1/login", summary="Does this password belong to this user?", security=SECURITY)
     @needs(SERVICE)
     def login(body: forms.Login) -> Response:
-        role = parts.people.log_in(body.name, body.password, body.address or request.remote_addr or "")
+        address = body.address or request.remote_addr or ""
+        try:
+            role = parts.people.log_in(body.name, body.password, address)
+        except (NotAuthenticated, TooMany) as error:
+            log.warning("'%s' at %s was not let in: %s", body.name, address, error)
+            raise
         note(parts, "login", f"user {body.name}", who=body.name)
         return jsonify(name=body.name, role=role)
 

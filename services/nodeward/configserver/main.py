@@ -1,6 +1,7 @@
 """The config server's program: python -m nodeward.configserver.main [--check-config]"""
 
 import logging
+import os
 import sys
 
 from nodeward.configserver import first, http
@@ -10,47 +11,65 @@ from nodeward.configserver.people import People
 from nodeward.configserver.registry import Registry
 from nodeward.configserver.render import Files
 from nodeward.configserver.settings import ConfigserverSettings
+from nodeward.configserver.throttle import Throttle
 from nodeward.core import log, program, settings
 from nodeward.core.client import Client
 from nodeward.core.files import read_secret
 from nodeward.core.program import Worker
 from nodeward.core.server import Server
+from nodeward.store.base_registry import RegistryShelf
 from nodeward.store.choose_registry import open_registry
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("nodeward.configserver")
 
 
 def main() -> int:
     """Load settings, see to what a first start needs, serve until a signal."""
     loaded = settings.load(ConfigserverSettings)
     files = Files(loaded.home / "config" / "templates")
+    first.documents_of(loaded)
     if "--check-config" in sys.argv[1:]:
         return 0
     log.set_up(loaded)
+    loaded.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     shelf = open_registry(loaded.store, loaded.data)
-    registry, credentials = Registry(shelf), Credentials(shelf)
-    people = People(registry)
+    try:
+        return serve(loaded, files, shelf)
+    finally:
+        shelf.close()
+
+
+def serve(loaded: ConfigserverSettings, files: Files, shelf: RegistryShelf) -> int:
+    """Build the parts, run them until a signal."""
+    registry, credentials, throttle = Registry(shelf), Credentials(shelf), Throttle()
+    people = People(registry, throttle)
     key = first.enrolment_key(loaded)
     first.own_tokens(loaded, credentials)
-    first.administrator(loaded, registry, people, _say)
+    kept = first.administrator(loaded, registry, people)
+    if kept is not None:
+        _tell_password(kept.read_text(), str(kept))
     revision = first.fleet(loaded, registry)
     if revision is not None:
         logger.info("the first fleet is in force: revision %d", revision)
     bundles = Bundles(registry, files, loaded.servers, loaded.heartbeat)
-    parts = http.Parts(registry, bundles, credentials, people, loaded.servers, key, loaded.var)
+    parts = http.Parts(registry, bundles, credentials, people, throttle, loaded.servers, key, loaded.var)
     own = read_secret(loaded.token_file, "The config server's own token")
     shipper = log.Shipper(loaded, lambda: Client(loaded.servers["logserver"], own))
-    server = Server(http.create(parts), loaded.bind, settings.port("configserver"))
+    server = Server(http.create(parts), loaded.bind, settings.port("configserver"), threads=24)
     try:
         return program.run([shipper, Worker("bundle-marks", bundles.flush), server])
     finally:
         bundles.flush()
-        shelf.close()
 
 
-def _say(sentence: str) -> None:
-    """Tell the one who started this; not the log, which is shipped: a password has no place there."""
-    print(sentence, file=sys.stderr, flush=True)  # noqa: T201
+def _tell_password(password: str, path: str) -> None:
+    """Tell the one who started this, and nobody else.
+
+    Not through the log, which is shipped; and not where supervisor keeps the output in a file that every viewer may read
+    (script/up). A terminal, and a container's own output, are the administrator's.
+    """
+    shown = password if sys.stderr.isatty() or os.environ.get("NODEWARD_IMAGE") else "is not shown here"
+    print(f"The first administrator is 'admin'; the password: {shown} (kept in {path})", file=sys.stderr, flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -92,6 +92,11 @@ class Registry:
             raise NotFound(f"There is no revision {number}; the newest is {self._snapshot.revision}.")
         return found
 
+    def fleet_at(self, number: int) -> Fleet:
+        """Return the objects as they were at a revision. Raise NotFound if there is none."""
+        self.revision(number)
+        return Fleet(self._as_of(number, dict(self._snapshot.fleet.bodies)))
+
     def _change(
         self,
         change: Callable[[Bodies], Mapping[Key, dict[str, Any]]],

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import FileSystemLoader, StrictUndefined, Template, TemplateError, UndefinedError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.runtime import Context
+from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
 
 from nodeward.core.errors import BadInput, ConfigError
 
@@ -71,7 +72,8 @@ def fill(text: str, node: Mapping[str, Any]) -> str:
     try:
         return _template(text).render(node=node)
     except UndefinedError as error:
-        raise BadInput(f"{text!r} cannot be filled in: {error.message}.") from None
+        why = (error.message or "").replace("'dict object' has no attribute", "a node has no")
+        raise BadInput(f"{text!r} cannot be filled in: {why}.") from None
     except (TemplateError, ArithmeticError, TypeError, ValueError, LookupError) as error:
         raise BadInput(f"{text!r} cannot be filled in: {error}.") from None
 
@@ -86,7 +88,16 @@ def _filled(value: Any, node: Mapping[str, Any]) -> Any:
     return value
 
 
-_INLINE = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
+class _Inline(ImmutableSandboxedEnvironment):
+    """Templates within objects: no arithmetic that could make a text of any size out of a few characters."""
+
+    intercepted_binops = frozenset(["*", "**", "%"])
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        raise SecurityError(f"'{operator}' is not allowed here")
+
+
+_INLINE = _Inline(undefined=StrictUndefined, autoescape=False)
 
 
 @lru_cache(maxsize=4096)

@@ -7,7 +7,16 @@ import re
 import zoneinfo
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from nodeward.configserver.assign import Assign, as_text
 from nodeward.core import checks, formats
@@ -15,7 +24,25 @@ from nodeward.core.checks import Duration
 from nodeward.core.errors import BadInput
 from nodeward.store import patterns
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
+_ADDRESS = r"[A-Za-z0-9:][A-Za-z0-9._:%-]{0,254}"
+
+
+def _named(given: str) -> str:
+    if not re.fullmatch(_NAME, given):
+        raise ValueError(
+            f"{given!r} is no name; use letters, digits, '.', '_' and '-', begin with a letter or digit, 63 at most"
+        )
+    return given
+
+
+def _reached_at(given: str) -> str:
+    if not re.fullmatch(_ADDRESS, given):
+        raise ValueError(f"{given!r} is neither an address nor a host name")
+    return given
+
+
+Name = Annotated[str, AfterValidator(_named), Field(json_schema_extra={"pattern": f"^{_NAME}$"})]
 Names = Annotated[list[Name], BeforeValidator(lambda given: [given] if isinstance(given, str) else given)]
 Labels = Annotated[
     dict[Name, str],
@@ -23,6 +50,7 @@ Labels = Annotated[
         lambda given: {key: as_text(value) for key, value in given.items()} if isinstance(given, dict) else given
     ),
 ]
+Address = Annotated[str, AfterValidator(_reached_at), Field(json_schema_extra={"pattern": f"^{_ADDRESS}$"})]
 Text = Annotated[str, StringConstraints(max_length=4096, pattern=r"^[^\x00]*$")]
 State = Literal["WARNING", "CRITICAL", "UNKNOWN", "DOWN", "UNREACHABLE"]
 STATES: tuple[State, ...] = ("WARNING", "CRITICAL", "UNKNOWN", "DOWN", "UNREACHABLE")
@@ -68,7 +96,7 @@ class Node(Object):
     """A watched machine."""
 
     kind: Literal["node"] = "node"
-    address: Text | None = Field(
+    address: Address | None = Field(
         None, description="Where others reach it: an address or a host name.", examples=["10.0.0.11"]
     )
     agent: bool = Field(

@@ -3,13 +3,14 @@
 First each document by itself (`schema`), then what holds between objects. What fails the first is left out of the second.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
 
 from nodeward.configserver import render
+from nodeward.configserver.bundle import reachable
 from nodeward.configserver.documents import Document
 from nodeward.configserver.fleet import Fleet
 from nodeward.configserver.schema import KINDS, Object
@@ -19,6 +20,7 @@ from nodeward.core.http import problems_of
 from nodeward.store.base_registry import Key
 
 Bodies = Mapping[Key, dict[str, Any]]
+Fault = Callable[[Key, str, str], None]
 
 # Which keys of a kind name objects of another kind.
 REFERENCES = {
@@ -32,11 +34,11 @@ REFERENCES = {
 
 @dataclass
 class Findings:
-    """What came of it: the bodies as they would be, every fault, and what is only odd."""
+    """What came of it: the bodies as they would be, every fault, and which objects were refused."""
 
     bodies: dict[Key, dict[str, Any]]
     problems: list[Problem] = field(default_factory=list)
-    warnings: list[Problem] = field(default_factory=list)
+    refused: set[Key] = field(default_factory=set)  # given, and not valid: what names them is not at fault
 
 
 def applied(present: Bodies, documents: Iterable[Document]) -> dict[Key, dict[str, Any]]:
@@ -84,11 +86,12 @@ def _put(document: Document, findings: Findings, places: dict[Key, str]) -> None
     try:
         checked = KINDS[body["kind"]].model_validate(body)
     except ValidationError as error:
-        title = f"{body['kind']} {body.get('name', '(no name)')}"
+        title = f"{document.where}: {body['kind']} {body.get('name', '(no name)')}"
         findings.problems += [
-            Problem(f"{document.where}: {title}: {fault.path}".removesuffix(": "), fault.message)
-            for fault in problems_of(error)
+            Problem(f"{title}: {fault.path}".removesuffix(": "), fault.message)
+            for fault in [*problems_of(error), *_argument_faults(body)]
         ]
+        findings.refused.add(Key(body["kind"], str(body.get("name"))))
         return
     key = Key(checked.kind, checked.name)
     if key in places:
@@ -107,27 +110,37 @@ def _as_given(checked: Object, body: dict[str, Any]) -> dict[str, Any]:
     return {"kind": checked.kind, **dumped, **plain}
 
 
+def _argument_faults(body: dict[str, Any]) -> list[Problem]:
+    """Return the faults of a plugin's arguments in a document that is wrong elsewhere, as far as they can be told."""
+    plugin, args = body.get("plugin"), body.get("args")
+    tellable = plugin in checks.ARGUMENTS if isinstance(plugin, str) else False
+    return checks.faults(plugin, args) if tellable and isinstance(args, dict) and "{{" not in str(args) else []  # type: ignore[arg-type]
+
+
 def _between(findings: Findings, places: dict[Key, str]) -> None:
     def fault(key: Key, path: str, message: str) -> None:
         where = f"{places[key]}: " if key in places else ""
         findings.problems.append(Problem(f"{where}{key.kind} {key.name}: {path}", message))
 
-    bodies = findings.bodies
-    for key, body in bodies.items():
+    for key, body in findings.bodies.items():
         for path, kind in REFERENCES.get(key.kind, {}).items():
             named = body.get(path) or []
             for name in [named] if isinstance(named, str) else named:
-                if Key(kind, name) not in bodies:
+                if Key(kind, name) not in findings.bodies and Key(kind, name) not in findings.refused:
                     fault(key, path, f"there is no {kind} '{name}'")
-        if key.kind == "node" and (loop := _loop(bodies, key.name)):
-            fault(key, "parents", f"they lead back to itself: {' → '.join(loop)}")
-        if key.kind == "node" and body.get("checked_from") and not _has_agent(bodies, body["checked_from"]):
-            fault(key, "checked_from", f"'{body['checked_from']}' has no node server (agent: false)")
-    if not findings.problems:
-        _instances(findings, fault)
+        if key.kind == "node":
+            _ways(findings.bodies, key, body, fault)
+    _instances(findings, fault)
 
 
-def _instances(findings: Findings, fault: Any) -> None:
+def _ways(bodies: Bodies, key: Key, body: dict[str, Any], fault: Fault) -> None:
+    if loop := _loop(bodies, key.name):
+        fault(key, "parents", f"they lead back to itself: {' → '.join(loop)}")
+    if body.get("checked_from") and not _has_agent(bodies, body["checked_from"]):
+        fault(key, "checked_from", f"'{body['checked_from']}' has no node server (agent: false)")
+
+
+def _instances(findings: Findings, fault: Fault) -> None:
     """Try every check on every node it is for: arguments may depend on the node. One fault per check is enough."""
     fleet = Fleet(findings.bodies)
     for key, body in findings.bodies.items():
@@ -145,7 +158,7 @@ def _probe_faults(probe: dict[str, Any], nodes: list[dict[str, Any]]) -> list[Pr
         nodes = nodes[:1]
     for facts in nodes:
         try:
-            filled = render.probe(probe, facts)
+            filled = render.probe(probe, reachable(facts))
         except NodewardError as error:
             return [Problem("args" if probe.get("plugin") else "command", f"{error.detail} (node {facts['name']})")]
         if probe.get("plugin") and (found := checks.faults(probe["plugin"], filled["args"])):

@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 PROBLEM = "application/problem+json"
 SECURITY: list[dict[str, list[Any]]] = [{"token": []}]
+_SENTENCES = {"extra_forbidden": "is not known here; it may be misspelt", "missing": "is missing, and must be given"}
 MAX_BODY = 64 * 1024 * 1024
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -111,7 +112,12 @@ def problem(kind: NodewardError) -> Response:
 
 def problems_of(error: ValidationError) -> list[Problem]:
     """Return pydantic's faults as ours, e.g. path ``checks[3].interval``."""
-    return [Problem(_path(fault["loc"]), fault["msg"].removeprefix("Value error, ")) for fault in error.errors()]
+    return [Problem(_path(fault["loc"]), _sentence(fault["type"], fault["msg"])) for fault in error.errors()]
+
+
+def _sentence(kind: str, message: str) -> str:
+    """Pydantic's words are for the one who wrote the model; the most frequent ones are said for the one who typed."""
+    return _SENTENCES.get(kind) or message.removeprefix("Value error, ")
 
 
 def _path(location: tuple[int | str, ...]) -> str:
