@@ -1,6 +1,5 @@
 """The pages in a real browser before the real servers, on eventlet and on threads."""
 
-import os
 import re
 import socket
 from collections.abc import Callable, Iterator
@@ -14,7 +13,6 @@ from support.until import until
 
 ROOT = Path(__file__).resolve().parents[2]
 AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
-PICTURES = os.environ.get("NODEWARD_PICTURES")  # a directory: screenshots for the documents are put there
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
