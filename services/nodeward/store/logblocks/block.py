@@ -288,7 +288,7 @@ class Reader:
             seqs=self.column("seqs")[wanted],
             times=self.column("times")[wanted],
             received=self.column("received")[wanted],
-            offsets=self.column("places")[wanted] + self.head.pieces[number].raw + begin + tails,
+            offsets=self.column("places")[wanted] + self.head.pieces[number].raw + begin + heads,
             levels=self.column("levels")[wanted],
             pids=self.column("pids")[wanted],
             starts=self.column("starts")[wanted],
@@ -362,7 +362,7 @@ def _extras(rows: Rows, begin: int, end: int) -> dict[str, dict[int, Any]]:
 
 def _columns(rows: Rows) -> dict[str, Numbers]:
     lengths = rows.lengths
-    places = np.arange(rows.count) + rows.ends  # an offset mostly is the one before, and its length, and one
+    places = np.arange(rows.count) + rows.ends - lengths  # an offset mostly is the one before, and its length, and one
     columns = {
         "seqs": rows.seqs,
         "times": rows.times,
