@@ -22,8 +22,10 @@ def adopt(draft: Draft, observer: Observer, fleet: Fleet, first_contact: float) 
         state = draft.look(key)
         if state is None:
             draft.put(_fresh(draft, observer, key, first_contact))
-        elif before.definition(key) != fleet.definition(key):
+        elif before.nodes and before.definition(key) != fleet.definition(key):
             draft.put(_adjusted(draft, observer, state))
+        elif not before.nodes and state.attempts != observer.policy(draft, key).attempts:
+            draft.put(_adjusted(draft, observer, state))  # the monitor has just started: most has not changed meanwhile
 
 
 def _fresh(draft: Draft, observer: Observer, key: Key, first_contact: float) -> State:

@@ -12,7 +12,7 @@ from nodeward.monitor.definitions import Fleet
 from nodeward.monitor.downtimes import Calendar, Downtime
 from nodeward.monitor.flips import Delivery, Flip
 from nodeward.monitor.states import State
-from nodeward.store.base_states import Change, Doc, Key, Loaded, Point
+from nodeward.store.base_states import WAITING, Change, Doc, Key, Loaded, Point
 
 Cursor = tuple[int, int]
 _REMOVED_KEPT = 10_000
@@ -27,7 +27,7 @@ class Board:
         self.fleet = Fleet()
         self.states: dict[Key, State] = {state.key: state for state in map(states.from_doc, loaded.states)}
         self.flips = {doc["id"]: Flip(**doc) for doc in loaded.flips}
-        self.deliveries = {doc["id"]: Delivery(**doc) for doc in loaded.deliveries}
+        self.deliveries = {doc["id"]: _unsent(Delivery(**doc)) for doc in loaded.deliveries}
         self.downtimes = {doc["id"]: Downtime(**doc) for doc in loaded.downtimes if not doc["ended"]}
         self.calendar = Calendar(self.downtimes.values())
         self.cursors = loaded.cursors
@@ -106,6 +106,11 @@ class Board:
             if len(self.removed) == _REMOVED_KEPT:
                 self.removed_from = self.removed[0][0]
             self.removed.append((seq, key))
+
+
+def _unsent(delivery: Delivery) -> Delivery:
+    """Nobody sends it now: whoever did ended with the process that ran before."""
+    return replace(delivery, status=WAITING, lease=None)
 
 
 def _take_open(known: MutableMapping[int, Any], changed: MutableMapping[int, Any]) -> None:

@@ -85,10 +85,9 @@ def _mount_states(app: OpenAPI, parts: Parts) -> None:
     def states(query: StatesQuery) -> Response:
         if query.after is not None:
             return jsonify(_changed(board, query.after, query.wait, query.limit))
-        seq = board.seq
-        items, following = rows.page(
-            rows.fitting(board, _filter(query), clock.now()), query.sort, query.cursor, query.limit
-        )
+        seq, now = board.seq, clock.now()
+        found = rows.fitting(board, _filter(query), now)
+        items, following = rows.page(board, found, query.sort, query.cursor, query.limit, now)
         return jsonify(items=items, next=following, seq=seq)
 
     @app.get("/api/v1/summary", summary="Counts per state, and one sentence", security=SECURITY)

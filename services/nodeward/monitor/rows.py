@@ -80,14 +80,25 @@ def acknowledgement(state: State) -> Row | None:
     }  # fmt: skip
 
 
-def fitting(board: Board, wanted: Filter, now: int) -> list[Row]:
-    """Return the rows that fit, in no order."""
-    found = (state for state in list(board.states.values()) if _fits_state(board, state, wanted))
-    rows = (row(board, state, now) for state in found)
-    return [each for each in rows if _fits_row(each, wanted)]
+def fitting(board: Board, wanted: Filter, now: int) -> list[State]:
+    """Return the states that fit, in no order."""
+    return [
+        state
+        for state in list(board.states.values())
+        if _fits(board, state, wanted) and _fits_now(board, state, wanted, now)
+    ]
 
 
-def _fits_state(board: Board, state: State, wanted: Filter) -> bool:
+def handled(board: Board, state: State, now: int) -> bool:
+    """Say whether a problem needs nobody: it is acknowledged, in downtime, or another one stands for it."""
+    return state.is_problem and bool(
+        state.ack
+        or board.calendar.covering(state.key, now)
+        or reachability.masked_by(board.fleet, board.look, state.key)
+    )
+
+
+def _fits(board: Board, state: State, wanted: Filter) -> bool:
     node = board.fleet.nodes.get(state.node)
     return (
         (wanted.node is None or state.node == wanted.node)
@@ -101,40 +112,42 @@ def _fits_state(board: Board, state: State, wanted: Filter) -> bool:
     )
 
 
-def _fits_row(shown: Row, wanted: Filter) -> bool:
-    return (wanted.in_downtime is None or shown["in_downtime"] == wanted.in_downtime) and (
-        wanted.handled is None or shown["handled"] == wanted.handled
-    )
+def _fits_now(board: Board, state: State, wanted: Filter, now: int) -> bool:
+    if wanted.in_downtime is not None and (board.calendar.covering(state.key, now) is not None) != wanted.in_downtime:
+        return False
+    return wanted.handled is None or handled(board, state, now) == wanted.handled
 
 
 def _contains(state: State, text: str) -> bool:
     return any(text in part.casefold() for part in (state.node, state.service or "", state.output))
 
 
-def _worst(shown: Row) -> list[Any]:
-    problem = words.is_problem(shown["state"])
-    soft = shown["state_type"] == "soft"
-    newest = "".join(chr(0x7F - ord(letter)) for letter in shown["since"] or "")  # the newest first, in a text's order
-    return [not problem, shown["handled"], _WORST.get(shown["state"], 99), soft, newest, *_name(shown)]
+def _name(state: State) -> list[Any]:
+    return [state.node, state.service or ""]
 
 
-def _name(shown: Row) -> list[Any]:
-    return [shown["node"], shown["service"] or ""]
-
-
-ORDERS: dict[str, Callable[[Row], list[Any]]] = {
-    "worst": _worst,
-    "node": _name,
-    "service": lambda shown: [shown["service"] or "", shown["node"]],
-    "since": lambda shown: [shown["since"] or "", *_name(shown)],
-    "last_check": lambda shown: [shown["last_check"] or "", *_name(shown)],
+ORDERS: dict[str, Callable[[State, bool], list[Any]]] = {
+    "worst": lambda state, handled: [
+        not state.is_problem,
+        handled,
+        _WORST.get(state.state, 99),
+        state.state_type == "soft",
+        -state.since,
+        *_name(state),
+    ],
+    "node": lambda state, _: _name(state),
+    "service": lambda state, _: [state.service or "", state.node],
+    "since": lambda state, _: [state.since, *_name(state)],
+    "last_check": lambda state, _: [state.last_check or 0, *_name(state)],
 }
 
 
-def page(rows: Iterable[Row], order: str, cursor: str | None, limit: int) -> tuple[list[Row], str | None]:
-    """Return one page of `rows` in `order` and the cursor of the next one. A cursor is a place, so pages never shift."""
+def page(
+    board: Board, states: Iterable[State], order: str, cursor: str | None, limit: int, now: int
+) -> tuple[list[Row], str | None]:
+    """Return one page of `states` as rows in `order`, and the cursor of the next one. A cursor is a place: pages never shift."""
     place = ORDERS[order]
-    ordered = sorted(((place(each), each) for each in rows), key=lambda pair: pair[0])
+    ordered = sorted(((place(each, handled(board, each, now)), each) for each in states), key=lambda pair: pair[0])
     if cursor:
         last = _decoded(cursor)
         try:
@@ -142,32 +155,31 @@ def page(rows: Iterable[Row], order: str, cursor: str | None, limit: int) -> tup
         except TypeError:
             raise _bad_cursor() from None
     following = _encoded(ordered[limit - 1][0]) if len(ordered) > limit else None
-    return [each for _, each in ordered[:limit]], following
+    return [row(board, each, now) for _, each in ordered[:limit]], following
 
 
 def summary(board: Board, now: int) -> Row:
     """Return the counts of the overview and its sentence."""
     nodes: Counter[str] = Counter()
     services: Counter[str] = Counter()
-    open_problems: list[Row] = []
-    handled = 0
+    open_problems: list[State] = []
+    aside = 0
     for state in list(board.states.values()):
         (nodes if state.service is None else services)[state.state] += 1
-        if state.is_problem:
-            shown = row(board, state, now)
-            handled += shown["handled"]
-            if not shown["handled"]:
-                open_problems.append(shown)
-    with_problems = len({shown["node"] for shown in open_problems})
+        if handled(board, state, now):
+            aside += 1
+        elif state.is_problem:
+            open_problems.append(state)
+    with_problems = len({state.node for state in open_problems})
     return {
         "seq": board.seq,
         "revision": board.fleet.revision,
         "nodes": _counts(nodes, ("UP", "DOWN", "UNREACHABLE", "PENDING")),
         "services": _counts(services, ("OK", "WARNING", "CRITICAL", "UNKNOWN", "PENDING")),
         "problems": len(open_problems),
-        "handled": handled,
+        "handled": aside,
         "nodes_with_problems": with_problems,
-        "sentence": _sentence(len(open_problems), handled, with_problems, nodes, services),
+        "sentence": _sentence(len(open_problems), aside, with_problems, nodes, services),
     }
 
 
