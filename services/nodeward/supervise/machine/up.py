@@ -121,14 +121,9 @@ def until_it_answers(child: "subprocess.Popen[bytes]", var: Path, words: Path) -
 def environment(given: Mapping[str, str]) -> dict[str, str]:
     """Given our environment, return the programs': this Python first on PATH, this machine as node `local`."""
     kept = {name: value for name, value in given.items() if not name.startswith("SUPERVISOR_")}
-    folder = str(Path(sys.executable).parent)
-    return {
-        "NODEWARD_NODE": NODE,
-        "NODEWARD_CONFIGSERVER_FLEET": FLEET,
-        **kept,
-        "PATH": f"{folder}:{given.get('PATH', os.defpath)}",
-        "PYTHONUNBUFFERED": "1",
-    }
+    path = f"{Path(sys.executable).parent}:{given.get('PATH', os.defpath)}"
+    ours = {"NODEWARD_NODE": NODE, "NODEWARD_CONFIGSERVER_FLEET": FLEET}
+    return {**ours, **kept, "PATH": path, "PYTHONUNBUFFERED": "1"}
 
 
 def greeting(var: Path) -> str:
