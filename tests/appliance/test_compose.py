@@ -1,0 +1,186 @@
+"""`docker compose up --build`, for real: what an operator gets, what containers may do, what happens when a program is lost."""
+
+import json
+import os
+import subprocess
+import time
+
+import pytest
+
+from nodeward.core.client import Client
+from nodeward.core.errors import NodewardError
+from support.appliance import ROOT
+from support.until import until
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
+
+SERVICES = ["configserver", "logserver", "monitor", "web", "node-a", "node-b"]
+PROGRAMS = {service: [service] for service in SERVICES[:4]} | {
+    node: ["nodeserver", "tailflog"] for node in SERVICES[4:]
+}
+STOP_SECONDS = 75  # compose.yaml's stop_grace_period
+LOOPBACK = "127.0.0.1"
+
+
+class Appliance:
+    """The composed appliance, under a project name of its own and on ports that Docker chooses."""
+
+    def __init__(self) -> None:
+        self.project = f"nodeward-test-{os.getpid()}"
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("NODEWARD_", "COMPOSE_"))}
+        chosen = {
+            f"NODEWARD_{role}_PORT": "0" for role in ("WEB", "CONFIGSERVER", "LOGSERVER", "MONITOR", "LOGSERVER_SYSLOG")
+        }
+        self.environment = {**kept, **chosen, "BUILDKIT_PROGRESS": "plain"}
+
+    def compose(self, *arguments, check=True):
+        done = subprocess.run(
+            ["docker", "compose", "--project-name", self.project, *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=550,
+            check=False,
+        )
+        assert done.returncode == 0 or not check, f"{arguments}: {done.stdout[-3000:]}{done.stderr[-3000:]}"
+        return done
+
+    def exec(self, service, *command, check=True):
+        return self.compose("exec", "-T", service, *command, check=check).stdout
+
+    def container(self, service):
+        """What Docker knows of the container, running or not."""
+        identifier = self.compose("ps", "--all", "--quiet", service).stdout.strip()
+        return json.loads(subprocess.run(["docker", "inspect", identifier], check=True, capture_output=True).stdout)[0]
+
+    def healthy(self, service):
+        state = self.container(service)["State"]
+        return state["Running"] and state["Health"]["Status"] == "healthy"
+
+    def client(self, service, port):
+        """A client of a server, from this machine, as the administrator that the command line is."""
+        address = self.compose("port", service, str(port)).stdout.strip()
+        return Client(
+            f"http://{address}", self.exec("configserver", "cat", "/var/lib/nodeward/secrets/cli/token").strip()
+        )
+
+
+@pytest.fixture(scope="module")
+def appliance():
+    made = Appliance()
+    try:
+        made.compose("up", "--build", "--detach", "--wait", "--wait-timeout", "300")
+        yield made
+    finally:
+        made.compose("down", "--volumes", "--timeout", "20")
+        assert made.compose("ps", "--all", "--quiet").stdout == ""
+
+
+def test_every_container_is_healthy_and_its_programs_run_under_supervisord_as_pid_1(appliance):
+    for service in SERVICES:
+        assert appliance.healthy(service)
+        assert "supervisord" in appliance.exec(service, "cat", "/proc/1/cmdline")
+        status = [line.split()[:2] for line in appliance.exec(service, "supervisorctl", "status").splitlines()]
+        assert status == [[name, "RUNNING"] for name in sorted([*PROGRAMS[service], "listener"])]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_container_may_do_nothing_it_does_not_need(appliance, service):
+    status = dict(
+        line.split(":\t", 1) for line in appliance.exec(service, "cat", "/proc/1/status").splitlines() if ":\t" in line
+    )
+    assert set(status["Uid"].split()) == {"7400"}
+    assert {int(status[name], 16) for name in ("CapEff", "CapPrm", "CapBnd", "CapAmb")} == {0}
+    assert status["NoNewPrivs"] == "1"
+    refused = appliance.compose("exec", "-T", service, "touch", "/opt/nodeward/new", check=False)
+    assert refused.returncode != 0
+    assert "Read-only file system" in refused.stderr
+
+
+def test_ports_are_published_on_loopback_alone(appliance):
+    bindings = [
+        binding["HostIp"]
+        for service in SERVICES
+        for published in appliance.container(service)["NetworkSettings"]["Ports"].values()
+        for binding in published or []
+    ]
+    assert len(bindings) >= 5
+    assert set(bindings) == {LOOPBACK}
+
+
+def test_a_role_sees_no_secret_of_another(appliance):
+    for service in ("logserver", "monitor", "web"):
+        found = appliance.exec(service, "find", "/var/lib/nodeward/secrets", "-name", "token").split()
+        assert found == [f"/var/lib/nodeward/secrets/{service}/token"]
+
+
+def test_both_nodes_check_themselves_each_other_and_the_appliance(appliance):
+    monitor = appliance.client("monitor", 7403)
+
+    def with_results():
+        rows = monitor.get("/api/v1/states", {"limit": 1000})["items"]
+        return rows if rows and all(row["state"] != "PENDING" for row in rows) else None
+
+    rows = until(with_results, 90, every=0.5)
+    for node, other in (("node-a", "node-b"), ("node-b", "node-a")):
+        mine = {row["service"]: row for row in rows if row["node"] == node}
+        assert len(mine) > 10
+        assert mine[None]["state"] == "UP"
+        assert mine[f"ping-{other}"]["state"] == "OK", mine[f"ping-{other}"]["output"]
+
+
+def test_both_nodes_ship_their_logs(appliance):
+    logserver = appliance.client("logserver", 7402)
+
+    def nodes():
+        return {row["node"] for row in logserver.get("/api/v1/sources")["items"]}
+
+    assert until(lambda: nodes() >= {"node-a", "node-b"}, 60, every=0.5)
+
+
+def test_a_program_that_is_killed_is_healed_without_the_container(appliance):
+    before = appliance.container("logserver")["State"]["StartedAt"]
+    first = appliance.exec("logserver", "supervisorctl", "pid", "logserver")
+    appliance.exec("logserver", "supervisorctl", "signal", "KILL", "logserver")
+    until(
+        lambda: appliance.exec("logserver", "supervisorctl", "pid", "logserver").strip() not in ("0", first.strip()), 30
+    )
+    until(lambda: appliance.healthy("logserver"), 60, every=0.5)
+    assert appliance.container("logserver")["State"]["StartedAt"] == before
+
+
+def test_a_critical_program_killed_to_fatal_restarts_the_container_and_nothing_is_lost(appliance):
+    monitor = appliance.client("monitor", 7403)
+    before = {json.dumps(event, sort_keys=True) for event in monitor.get("/api/v1/events", {"limit": 500})["items"]}
+    restarts = appliance.container("monitor")["RestartCount"]
+
+    def killed():
+        appliance.compose("exec", "-T", "monitor", "supervisorctl", "signal", "KILL", "monitor", check=False)
+        return appliance.container("monitor")["RestartCount"] > restarts
+
+    until(killed, 120, every=0.2)
+    until(lambda: appliance.healthy("monitor"), 120, every=0.5)
+    log = appliance.compose("logs", "--no-log-prefix", "monitor").stdout
+    assert "monitor is lost: supervisor gave it up (FATAL); ending the container" in log
+    assert "the container had been ended: " in log
+
+    def after():
+        try:
+            monitor = appliance.client("monitor", 7403)  # Docker chose another port
+            return {
+                json.dumps(event, sort_keys=True) for event in monitor.get("/api/v1/events", {"limit": 1000})["items"]
+            }
+        except NodewardError:
+            return None
+
+    assert before <= until(after, 30, every=0.5)
+
+
+def test_everything_stops_gracefully_and_in_time(appliance):
+    began = time.monotonic()
+    appliance.compose("stop")
+    assert time.monotonic() - began < STOP_SECONDS
+    states = {service: appliance.container(service)["State"] for service in SERVICES}
+    assert {service: state["ExitCode"] for service, state in states.items()} == dict.fromkeys(SERVICES, 0)
+    assert not any(state["OOMKilled"] for state in states.values())

@@ -1,0 +1,195 @@
+"""`script/up`, for real, on free ports: this machine is watched, its lines are found, programs may be killed, and all ends."""
+
+import os
+import random
+import signal
+import socket
+import stat
+import subprocess
+import time
+
+import psutil
+import pytest
+
+from nodeward.core.client import Client
+from nodeward.core.errors import NodewardError
+from nodeward.core.ports import PORTS
+from nodeward.supervise.client import Programs
+from nodeward.supervise.machine import processes
+from support.appliance import ROOT
+from support.until import until
+
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(600)]
+
+NAMES = [*PORTS, "tailflog"]
+LINES_PER_KILL = 20
+LOG = """
+kind: log
+name: story
+assign: {nodes: [local]}
+paths: ["%s"]
+format: raw
+"""
+
+
+class Appliance:
+    """The appliance of this checkout, with state and ports of its own."""
+
+    def __init__(self, var):
+        self.var = var
+        self.ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("NODEWARD_")},
+            **{f"NODEWARD_{role.upper()}_PORT": str(port) for role, port in self.ports.items()},
+            "NODEWARD_LOGSERVER_SYSLOG_PORT": "0",
+            "NODEWARD_VAR": str(var),
+        }
+
+    def script(self, name, *arguments):
+        return subprocess.run(
+            [ROOT / "script" / name, *arguments],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=500,
+            check=False,
+        )
+
+    def client(self, role):
+        return Client(
+            f"http://127.0.0.1:{self.ports[role]}", (self.var / "secrets" / "cli" / "token").read_text().strip()
+        )
+
+    def pids(self):
+        return {program.name: program.pid for program in Programs(self.var).list()}
+
+    def messages(self, word):
+        """The stored messages of the story that hold that word, or none while the log server is away."""
+        try:
+            found = self.client("logserver").get("/api/v1/logs", {"source": "story", "q": word, "limit": 1000})
+        except NodewardError:
+            return []
+        return [row["message"] for row in found["items"]]
+
+
+def free_ports(count):
+    """Ports below those that outgoing connections take, so that nobody gets one of them meanwhile."""
+    found = []
+    for number in random.sample(range(20000, 30000), 200):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", number))
+            except OSError:
+                continue
+            found.append(number)
+        if len(found) == count:
+            return found
+    raise AssertionError("no free ports")
+
+
+@pytest.fixture(scope="module")
+def appliance(tmp_path_factory):
+    made = Appliance(tmp_path_factory.mktemp("up") / "v")
+    try:
+        started = made.script("up")
+        assert started.returncode == 0, started.stdout + started.stderr
+        made.said = started.stdout
+        yield made
+    finally:
+        made.script("down")
+        assert processes.supervisord(made.var) is None
+        assert processes.orphans(made.var) == []
+
+
+@pytest.fixture(scope="module")
+def story(appliance, tmp_path_factory):
+    """A file that this machine follows since just now."""
+    path = tmp_path_factory.mktemp("story") / "story.log"
+    path.write_text("prologue\n")
+    config = appliance.client("configserver")
+    config.request("POST", "/api/v1/apply", body=(LOG % path).encode(), headers={"Content-Type": "application/yaml"})
+    until(lambda: appliance.messages("prologue"), 60)
+    return path
+
+
+def test_one_command_and_this_machine_is_watched(appliance):
+    rows = appliance.client("monitor").get("/api/v1/states", {"node": "local", "limit": 1000})["items"]
+    services = [row for row in rows if row["service"] is not None]
+    assert len(services) > 10
+    assert {row["state"] for row in services} <= {"OK", "WARNING", "CRITICAL", "UNKNOWN"}
+    assert f"http://127.0.0.1:{appliance.ports['web']}/" in appliance.said
+    password = appliance.var / "secrets" / "admin-password"
+    assert str(password) in appliance.said
+    assert stat.S_IMODE(password.stat().st_mode) == 0o600
+
+
+def test_every_server_shows_supervisors_programs(appliance):
+    for role in PORTS:
+        rows = appliance.client(role).get("/api/v1/programs")["items"]
+        assert {row["name"]: row["state"] for row in rows} == dict.fromkeys([*NAMES, "listener"], "RUNNING")
+
+
+def test_status_is_supervisorctls(appliance):
+    shown = appliance.script("status")
+    assert shown.returncode == 0
+    assert sorted(line.split()[0] for line in shown.stdout.splitlines()) == sorted([*NAMES, "listener"])
+
+
+def test_a_line_written_to_a_followed_file_is_found_within_a_second(appliance, story):
+    with story.open("a") as file:
+        file.write("heureka\n")
+    began = time.monotonic()
+    until(lambda: appliance.messages("heureka"), 10)
+    assert time.monotonic() - began < 1
+
+
+def test_a_server_answers_the_request_that_restarts_it(appliance):
+    first = appliance.pids()["monitor"]
+    answer = appliance.client("monitor").post("/api/v1/programs/monitor/restart")
+    assert answer["name"] == "monitor"
+    until(lambda: appliance.pids()["monitor"] not in (None, first), 30)
+    until(lambda: _ready(appliance, "monitor"), 60)
+
+
+def test_every_program_may_be_killed_and_no_line_is_lost_or_doubled(appliance, story):
+    written = []
+    for name in NAMES:
+        killed = appliance.pids()[name]
+        os.kill(killed, signal.SIGKILL)
+        with story.open("a") as file:
+            for number in range(LINES_PER_KILL):
+                written.append(f"chapter {len(written)} {name} {number}")
+                file.write(written[-1] + "\n")
+        until(lambda name=name, killed=killed: appliance.pids()[name] not in (None, killed), 30)
+    until(lambda: all(_ready(appliance, role) for role in PORTS), 90)
+    until(lambda: len(appliance.messages("chapter")) >= len(written), 60)
+    assert sorted(appliance.messages("chapter")) == sorted(written)
+    rows = appliance.client("monitor").get("/api/v1/states", {"node": "local", "limit": 1000})["items"]
+    assert not [row for row in rows if row["state"] == "PENDING"]
+
+
+def test_a_second_up_is_quick_and_changes_nothing(appliance):
+    until(lambda: {program.state for program in Programs(appliance.var).list()} == {"RUNNING"}, 60)
+    before, began = appliance.pids(), time.monotonic()
+    again = appliance.script("up")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert time.monotonic() - began < 20
+    assert appliance.pids() == before
+
+
+def test_down_ends_everything_and_the_next_up_still_knows_it(appliance, story):
+    everything = [psutil.Process(pid) for pid in appliance.pids().values()]
+    everything += [child for process in everything for child in process.children(recursive=True)]
+    done = appliance.script("down")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not any(process.is_running() for process in everything)
+    assert appliance.script("up").returncode == 0
+    assert appliance.messages("heureka") == ["heureka"]
+
+
+def _ready(appliance, role):
+    try:
+        appliance.client(role).get("/readyz")
+    except NodewardError:
+        return False
+    return True
