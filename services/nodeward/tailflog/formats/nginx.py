@@ -6,7 +6,7 @@
 import re
 
 from nodeward.core import severity
-from nodeward.tailflog.formats.base import Extra, Known, Parse, Row, Unfit, number, text
+from nodeward.tailflog.formats.base import Extra, Parse, Row, Unfit, number, text
 from nodeward.tailflog.formats.times import Times
 from nodeward.tailflog.formats.weblog import access
 
@@ -16,11 +16,10 @@ _TAIL = re.compile(rb', (client|server|request|upstream|host|referrer|subrequest
 
 def parser(times: Times) -> Parse:
     """Return the parser."""
-    seconds = Known(lambda stamp: times.iso(stamp.replace(b"/", b"-")))
 
     def parse(line: bytes) -> Row:
         if line[4:5] == b"/" and line[7:8] == b"/":
-            return _error(line, seconds[line[:19]])
+            return _error(line, times.iso(line[:19].replace(b"/", b"-")))
         return access(line, times)
 
     return parse

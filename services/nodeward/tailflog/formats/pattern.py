@@ -29,7 +29,7 @@ def parser(pattern: str, times: Times) -> Parse:
     groups = {text(group): index for group, index in compiled.groupindex.items()}  # RE2 names them in bytes
     columns = [groups.pop(name, 0) for name in ("time", "level", "host", "ident", "pid", "message")]
     time, level, host, ident, pid, message = columns
-    moments, names = Known(times.any), Known(named)
+    names = Known(named)
     levels = Known(lambda name: severity.number(text(name)))
     fields = list(groups.items())
 
@@ -42,7 +42,7 @@ def parser(pattern: str, times: Times) -> Parse:
         given = {name: text(value) for name, index in fields if (value := found.group(index)) is not None}
         start, end = found.span(message) if message and found.group(message) is not None else (0, len(line))
         return (
-            moments[found.group(time)] if time and found.group(time) else NO_TIME,
+            times.any(found.group(time)) if time and found.group(time) else NO_TIME,
             levels[found.group(level)] if level and found.group(level) else severity.NONE,
             names[found.group(host)] if host and found.group(host) else "",
             names[found.group(ident)] if ident and found.group(ident) else "",

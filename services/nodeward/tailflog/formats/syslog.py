@@ -11,7 +11,7 @@ from typing import TypeAlias
 from nodeward.core import severity
 from nodeward.core.batch import NO_PID
 from nodeward.tailflog.formats.base import LONGEST_NAME, Extra, Known, Parse, Row, Unfit, number, text
-from nodeward.tailflog.formats.times import Times
+from nodeward.tailflog.formats.times import SECONDS, Times
 
 _FACILITIES = (
     "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp", "ntp", "audit",
@@ -24,11 +24,11 @@ Head: TypeAlias = tuple[str, str, int, int]  # host, ident, pid, where the messa
 
 def parser(times: Times) -> Parse:
     """Return the parser."""
-    yearless, iso, heads = times.yearless, times.iso, Known(_head)
+    minutes, iso, heads = times.minutes, times.iso, Known(_head)
 
     def parse(line: bytes) -> Row:
         if line[3:4] == b" ":
-            moment, start = yearless[line[:15]], 16
+            moment, start = minutes[line[:12]] + SECONDS[line[12:15]], 16
         elif line[4:5] == b"-":
             start = line.find(b" ") + 1
             moment = iso(line[: start - 1])

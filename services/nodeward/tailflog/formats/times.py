@@ -32,34 +32,53 @@ def zone(name: str) -> tzinfo | None:
         raise ValueError(f"{name!r} is no time zone; write for example Europe/Berlin or UTC") from None
 
 
+class _Seconds(dict[bytes, int]):
+    def __missing__(self, key: bytes) -> int:
+        raise Unfit("its time does not exist")
+
+
+# Decoding a whole time costs twenty times what a look-up does, so what is remembered are minutes. A leap second belongs to
+# the last second of its minute.
+SECONDS = _Seconds({b":%02d" % second: min(second, 59) * 1_000_000 for second in range(61)})
+
+
 class Times:
     """Reads the times of one source. `at(reference)` before each chunk says what "now" is for years that are left out."""
 
     def __init__(self, zone: tzinfo | None, reference: int) -> None:
         self._zone = zone
         self._reference = reference
-        self.yearless = Known(self._yearless)
-        self.common = Known(self._common)
+        self.minutes = Known(lambda minute: self._yearless(minute + b":00"))  # of times without a year
         self.ctime = Known(self._ctime)
-        self._seconds = Known(self._iso_seconds)
+        self._common_minutes = Known(lambda minute: self._common(minute[:17] + b":00" + minute[17:]))
+        self._iso_minutes = Known(lambda minute: self._iso(minute[:16] + b":00" + minute[16:]))
 
     def at(self, reference: int) -> None:
         """Take `reference` (µs) as the moment of reading."""
         if abs(reference - self._reference) > _HOUR:
-            self.yearless.clear()
+            self.minutes.clear()
             self._reference = reference
 
     def iso(self, stamp: bytes) -> int:
         """Given ``2026-11-23T09:05:00``, with `T` or a blank, with or without a fraction and a zone, return the moment."""
-        second, rest = stamp[:19], stamp[19:]
+        second, rest = SECONDS[stamp[16:19]], stamp[19:]
         if not rest:
-            return self._seconds[second]
+            return self._iso_minutes[stamp[:16]] + second
         if rest[:1] in b".,":
             digits = rest[1:].rstrip(b"Zz")
             if digits.isdigit():
-                return self._seconds[second + rest[1 + len(digits) :]] + int(digits[:6].ljust(6, b"0"))
-            return self._iso_zoned(second, rest)
-        return self._seconds[stamp]
+                fraction = int(digits[:6].ljust(6, b"0"))
+                return self._iso_minutes[stamp[:16] + rest[1 + len(digits) :]] + second + fraction
+            return self._iso_zoned(stamp[:16], rest) + second
+        return self._iso_minutes[stamp[:16] + rest] + second
+
+    def yearless(self, stamp: bytes) -> int:
+        """Given ``Nov  3 09:05:00``, return the moment."""
+        return self.minutes[stamp[:12]] + SECONDS[stamp[12:]]
+
+    def common(self, stamp: bytes) -> int:
+        """Given ``10/Oct/2000:13:55:36 -0700``, return the moment."""
+        return self._common_minutes[stamp[:17] + stamp[20:]] + SECONDS[stamp[17:20]]
 
     def any(self, stamp: bytes) -> int:
         """Return the moment of a time in any of the ways this module knows: for patterns, JSON and logfmt."""
@@ -67,9 +86,9 @@ class Times:
         if stamp[4:5] in b"-/" and len(stamp) >= 19:
             return self.iso(stamp.replace(b"/", b"-"))
         if stamp[3:4] == b" " and len(stamp) == 15:
-            return self.yearless[stamp]
+            return self.yearless(stamp)
         if stamp[2:3] == b"/":
-            return self.common[stamp]
+            return self.common(stamp)
         if stamp[3:4] == b" ":
             return self.ctime[stamp]
         return epoch(stamp)
@@ -85,14 +104,14 @@ class Times:
         aware = naive.astimezone() if self._zone is None else naive.replace(tzinfo=self._zone)
         return (aware - _EPOCH) // _MICROSECOND
 
-    def _iso_zoned(self, second: bytes, rest: bytes) -> int:
+    def _iso_zoned(self, minute: bytes, rest: bytes) -> int:
         for sign in (b"+", b"-"):
             digits, found, hours = rest[1:].partition(sign)
             if found and digits.isdigit():
-                return self._seconds[second + sign + hours] + int(digits[:6].ljust(6, b"0"))
+                return self._iso_minutes[minute + sign + hours] + int(digits[:6].ljust(6, b"0"))
         raise Unfit("its time has a fraction that is none")
 
-    def _iso_seconds(self, stamp: bytes) -> int:
+    def _iso(self, stamp: bytes) -> int:
         try:
             moment = datetime.fromisoformat(stamp.decode("ascii").replace(" ", "T", 1))
             return self._resolve(moment) if moment.tzinfo is None else (moment - _EPOCH) // _MICROSECOND
@@ -163,8 +182,7 @@ def _exists(year: int, month: int, day: int) -> bool:
 def _clock(stamp: bytes) -> tuple[int, int, int]:
     if len(stamp) != 8 or stamp[2:3] != b":" or stamp[5:6] != b":":
         raise Unfit("its time of day is not hh:mm:ss")
-    # A leap second belongs to the last second of its minute.
-    return _int(stamp[:2]), _int(stamp[3:5]), min(_int(stamp[6:8]), 59) if stamp[6:8] == b"60" else _int(stamp[6:8])
+    return _int(stamp[:2]), _int(stamp[3:5]), SECONDS[stamp[5:]] // 1_000_000
 
 
 def _int(digits: bytes) -> int:

@@ -24,7 +24,7 @@ def access(line: bytes, times: Times) -> Row:
     client = line[:opening].split()
     if opening < 0 or closing < 0 or len(client) < 3:
         raise Unfit('it is no line of an access log (client - user [time] "request" status bytes)')
-    moment = times.common[line[opening + 2 : closing]]
+    moment = times.common(line[opening + 2 : closing])
     request = _QUOTED.match(line, closing + 2)
     if request is None:
         raise Unfit("its request has no closing quote")
