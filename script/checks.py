@@ -44,6 +44,9 @@ def passes(name, command):
 
 
 def strays():
-    """Return the files that break the namespace package."""
+    """Say which files break the namespace package, and return them."""
     candidates = [os.path.join(root, "__init__.py") for root in NAMESPACE_ROOTS]
-    return [path for path in candidates if os.path.exists(os.path.join(bootstrap.ROOT, path))]
+    found = [path for path in candidates if os.path.exists(os.path.join(bootstrap.ROOT, path))]
+    for path in found:
+        print(f"== namespace\n{path} must not be there: it would hide the other half of the package nodeward.")
+    return found
