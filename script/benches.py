@@ -24,16 +24,22 @@ def parts():
 def run(arguments):
     """Given the command line, run the parts it names, or all. Return 0 if every one succeeded."""
     mine, rest = split(arguments)
-    chosen = [name for name in mine if name != "--write"] or parts()
-    unknown = sorted(set(chosen) - set(parts()))
-    if unknown:
-        sys.exit(f"There is no part {', '.join(unknown)}. There are: {', '.join(parts())}.")
+    asked = [name for name in mine if name != "--write"]
+    chosen = [part for name in asked for part in named(name)] or parts()
     outcomes = [measure(name, rest) for name in chosen]
     if "--write" in mine:
         for name, (code, table) in zip(chosen, outcomes, strict=True):
             if code == 0:
                 write(name, table)
     return max((code for code, _ in outcomes), default=0)
+
+
+def named(name):
+    """Return the parts of that name: `logs` is logs_ship and logs_store."""
+    found = [part for part in parts() if part == name or part.startswith(name + "_")]
+    if not found:
+        sys.exit(f"There is no part {name}. There are: {', '.join(parts())}.")
+    return found
 
 
 def split(arguments):
