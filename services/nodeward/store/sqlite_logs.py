@@ -38,12 +38,13 @@ from nodeward.store.base import (
     SourceTotals,
     Top,
 )
-from nodeward.store.logblocks import compactor, count, search, words
+from nodeward.store.logblocks import compactor, count, search
 from nodeward.store.logblocks.block import Meta
 from nodeward.store.logblocks.codec import Damaged
 from nodeward.store.logblocks.compactor import BLOCK_BYTES, BLOCK_ROWS, Compactor
 from nodeward.store.logblocks.day import DAY, Day, View, Writer
 from nodeward.store.logblocks.hot import Entry, Gone, HotPart, State
+from nodeward.store.logblocks.rows import Numbers
 from nodeward.store.logblocks.units import Stored, Unit
 
 log = logging.getLogger(__name__)
@@ -107,7 +108,7 @@ class SqliteLogShelf(LogShelf):
 
         def answer(moment: _Moment) -> tuple[list[Found], Found, list[Found]]:
             found = moment.read(*moment.locate(identifier))
-            _, seq = _parsed(identifier)
+            seq = _parsed(identifier)[1]
             return (
                 moment.neighbours(found, seq, before, -1)[::-1],
                 found,
@@ -177,10 +178,7 @@ class SqliteLogShelf(LogShelf):
         with self._moment() as moment:
             for unit in moment.everything():
                 with search.reporting(unit, moment.scanned):
-                    if isinstance(unit, Stored):
-                        for number in range(words.SHARDS):
-                            unit.reader.may_hold([[number << 26]])
-                    unit.rows(np.arange(unit.count))
+                    unit.check()
                 yield from moment.take_damage()
             yield from moment.take_damage()
 
@@ -343,7 +341,8 @@ class _Moment:
         moment, seq = _parsed(identifier)
         for unit in self._around(moment, seq):
             with search.reporting(unit, self.scanned):
-                rows = np.flatnonzero((unit.column("seqs") == seq) & (unit.column("times") == moment))
+                rows = unit.matching(LogQuery(start=moment, end=moment + 1))
+                rows = rows[unit.at("seqs", rows) == seq]
                 if len(rows):
                     return unit, int(rows[0])
         why = "; what may have held it cannot be read" if self.scanned.damaged else ""
@@ -352,10 +351,9 @@ class _Moment:
     def read(self, unit: Unit, row: int) -> Found:
         """Return the record of that place. Raise Unavailable if it cannot be read."""
         try:
-            rows = unit.rows(np.array([row]))
+            return _found(unit, np.array([row]))[0]
         except Damaged as error:
             raise Unavailable(f"The record lies in a damaged block ({unit.where}): {error}.") from None
-        return Found(identifier(int(rows.times[0]), int(rows.seqs[0])), rows.record(0))
 
     def neighbours(self, found: Found, seq: int, limit: int, side: int) -> list[Found]:
         """Return the nearest records of the same stream, nearest first: arrived before (-1) or after (1)."""
@@ -382,7 +380,7 @@ class _Moment:
         for unit in self._arrived_after(begin):
             with search.reporting(unit, self.scanned):
                 rows = unit.matching(query)
-                seqs = unit.column("seqs")[rows]
+                seqs = unit.at("seqs", rows)
                 found += [(int(seq), unit, int(row)) for seq, row in zip(seqs, rows, strict=True) if seq > begin]
             if after is not None and unit.where == "hot" and len(found) >= limit:
                 break
@@ -404,10 +402,10 @@ class _Moment:
             by_unit.setdefault(id(place[1]), []).append(place)
         for group in by_unit.values():
             unit = group[0][1]
+            group.sort(key=lambda place: place[2])
             with search.reporting(unit, self.scanned):
-                rows = unit.rows(np.array(sorted(row for _, _, row in group)))
-                for index, seq in enumerate(rows.seqs.tolist()):
-                    found[seq] = Found(identifier(int(rows.times[index]), seq), rows.record(index))
+                read = _found(unit, np.array([row for _, _, row in group]))
+                found.update(zip((seq for seq, _, _ in group), read, strict=True))
         return [found[seq] for seq in sorted(found)]
 
     def _hot_units(self, start: int, end: int, newest_first: bool) -> Iterator[Unit]:
@@ -568,22 +566,18 @@ def _of_stream(
 ) -> list[tuple[int, Found]]:
     """Return the records of a stream in a unit that are nearest to `seq` on one side."""
     rows = unit.matching(query)
-    names = unit.names("stream")
-    wanted = np.array([entry[:3] == stream for entry in names.table], np.bool_)[names.codes[rows]]
-    seqs = unit.column("seqs")[rows]
-    wanted &= (seqs - seq) * side > 0
-    rows = rows[wanted]
-    rows = np.sort(rows[np.argsort(side * seqs[wanted], kind="stable")[:limit]])
-    if not len(rows):
-        return []
-    found = unit.rows(rows)
-    return [
-        (
-            int(found.seqs[index]),
-            Found(identifier(int(found.times[index]), int(found.seqs[index])), found.record(index)),
-        )
-        for index in range(found.count)
-    ]
+    table, codes = unit.names("stream", rows)
+    seqs = unit.at("seqs", rows)
+    wanted = np.array([entry[:3] == stream for entry in table], np.bool_)[codes] & ((seqs - seq) * side > 0)
+    nearest = np.argsort(side * seqs[wanted], kind="stable")[:limit]
+    rows = np.sort(rows[wanted][nearest])
+    return list(zip(unit.at("seqs", rows).tolist(), _found(unit, rows), strict=True)) if len(rows) else []
+
+
+def _found(unit: Unit, rows: Numbers) -> list[Found]:
+    """Return the records of these rows, which grow."""
+    seqs = unit.at("seqs", rows).tolist()
+    return [Found(identifier(one.time, seq), one) for one, seq in zip(unit.records(rows), seqs, strict=True)]
 
 
 def _totals(view: View, identifiers: Sequence[int]) -> list[tuple[str, str, int, int, int]]:

@@ -1,13 +1,15 @@
 """Columns and texts as bytes and back.
 
 A column is kept as differences or distances from its least value, divided by what they have in common, in the fewest bytes that
-hold them, lowest bytes of all together, compressed. A text is kept in two parts: the lines with every digit as ``0``, which
-repeat each other far better than the lines themselves, and the digits one after the other, which mostly are noise.
+hold them, lowest bytes of all together; columns that are read together are compressed together. A text is kept in two parts:
+the lines with every digit as ``0``, which repeat each other far better than the lines themselves, and the digits one after the
+other, which mostly are noise.
 """
 
 import functools
 import struct
 import threading
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -56,43 +58,62 @@ def decompress(data: bytes) -> bytes:
 
 
 def pack(values: Numbers, differences: bool = False) -> bytes:
-    """Return a column as bytes; `differences` where neighbours are close to each other."""
-    if not len(values):
-        return _HEAD.pack(differences, 0, 0, 0, 1)
-    if differences:
+    """Return a column as bytes, not compressed yet; `differences` where neighbours are close to each other."""
+    first = 0
+    if differences and len(values):
         first, values = int(values[0]), np.diff(values)
-    else:
-        first = 0
-    least = int(values.min()) if len(values) else 0
+    if not len(values):
+        return _HEAD.pack(differences, 0, first, 0, 1)
+    least = int(values.min())
     distances = values - least
-    divisor = int(np.gcd.reduce(distances)) or 1 if len(distances) else 1
+    largest = int(distances.max())
+    divisor = int(np.gcd.reduce(distances)) if largest else 1
     if divisor > 1:
         distances //= divisor
-    size = _size(int(distances.max()) if len(distances) else 0)
+        largest //= divisor
+    size = _size(largest)
     head = _HEAD.pack(differences, size, first, least, divisor)
-    if not size:
-        return head
-    return head + compress(distances.astype(f"<u{size}").view(np.uint8).reshape(-1, size).T.tobytes())
+    return head + distances.astype(f"<u{size}").view(np.uint8).reshape(-1, size).T.tobytes() if size else head
 
 
-def unpack(data: bytes, count: int) -> Numbers:
-    """Return a column of `count` values. Raise Damaged."""
-    if not count:
-        return np.empty(0, np.int64)
-    try:
-        differences, size, first, least, divisor = _HEAD.unpack_from(data)
-        stored = count - 1 if differences else count
+class Columns:
+    """Packed columns, one after the other, each unpacked when it is asked for. Raise Damaged where they do not fit `count`."""
+
+    def __init__(self, data: bytes, names: Sequence[str], count: int) -> None:
+        self._data, self._count = data, count
+        self._unpacked: dict[str, Numbers] = {}
+        self._places: dict[str, int] = {}
+        at = 0
+        try:
+            for name in names:
+                self._places[name] = at
+                differences, size, _, _, _ = _HEAD.unpack_from(data, at)
+                at += _HEAD.size + size * (count - 1 if differences and count else count)
+        except struct.error as error:
+            raise Damaged(str(error)) from None
+        if at != len(data):
+            raise Damaged("the columns have not the length they should have")
+
+    def get(self, name: str) -> Numbers:
+        """Return a column."""
+        found = self._unpacked.get(name)
+        if found is None:
+            found = self._unpacked[name] = self._unpack(self._places[name])
+        return found
+
+    def _unpack(self, at: int) -> Numbers:
+        differences, size, first, least, divisor = _HEAD.unpack_from(self._data, at)
+        stored = self._count - 1 if differences and self._count else self._count
         if size:
-            shuffled = np.frombuffer(decompress(data[_HEAD.size :]), np.uint8).reshape(size, stored)
+            shuffled = np.frombuffer(self._data, np.uint8, size * stored, at + _HEAD.size).reshape(size, stored)
             values = np.ascontiguousarray(shuffled.T).view(f"<u{size}").ravel().astype(np.int64)
+            if divisor != 1:
+                values *= divisor
+            if least:
+                values += least
         else:
-            values = np.zeros(stored, np.int64)
-    except (struct.error, ValueError, TypeError) as error:
-        raise Damaged(str(error)) from None
-    if divisor != 1:
-        values *= divisor
-    values += least
-    return np.cumsum(np.concatenate(([first], values))) if differences else values
+            values = np.full(stored, least)
+        return np.cumsum(np.concatenate(([first], values))) if differences and self._count else values
 
 
 def pack_text(text: Bytes) -> Text:
@@ -118,6 +139,24 @@ def fill_in(template: bytes, text: Text) -> bytes:
     except ValueError as error:
         raise Damaged(str(error)) from None
     return filled.tobytes()
+
+
+def cut_out(template: bytes, text: Text, spans: Sequence[tuple[int, int]]) -> list[bytes]:
+    """Return these parts of the text, which must follow one another, without filling in the rest. Raise Damaged."""
+    digits = np.frombuffer(decompress(text.digits), np.uint8)
+    places = np.frombuffer(template, np.uint8) == _ZERO
+    found, at, used = [], 0, 0
+    for begin, end in spans:
+        used += int(np.count_nonzero(places[at:begin]))
+        part = np.frombuffer(template, np.uint8, end - begin, begin).copy()
+        own = places[begin:end]
+        count = int(np.count_nonzero(own))
+        if used + count > len(digits):
+            raise Damaged("there are fewer digits than there should be")
+        part[own] = digits[used : used + count]
+        found.append(part.tobytes())
+        at, used = end, used + count
+    return found
 
 
 def separate(raw: bytes, ends: Numbers) -> Bytes:

@@ -20,6 +20,7 @@ from nodeward.store import sqlite
 from nodeward.store.errors import StoreFull
 from nodeward.store.logblocks import block, day, rows
 from nodeward.store.logblocks.codec import Damaged
+from nodeward.store.logblocks.reading import Reader
 from nodeward.store.logblocks.rows import Numbers, Rows
 
 log = logging.getLogger(__name__)
@@ -132,7 +133,7 @@ def _merge(root: Path, name: str, identifiers: Sequence[int]) -> dict[str, Any]:
         with one_day.view() as view:
             metas = dict(view.blocks(-(2**63), 2**63 - 1))
             for identifier in identifiers:
-                parts.append(reader(view, identifier, metas[identifier]).all_rows())
+                parts.append(reader(view, identifier, metas[identifier]).rows())
     except Damaged as error:
         return {"damaged": str(error)}
     finally:
@@ -149,9 +150,9 @@ def _merge(root: Path, name: str, identifiers: Sequence[int]) -> dict[str, Any]:
     return {}
 
 
-def reader(view: day.View, identifier: int, meta: block.Meta, on_read: Any = lambda size: None) -> block.Reader:
+def reader(view: day.View, identifier: int, meta: block.Meta, on_read: Any = lambda size: None) -> Reader:
     """Return what reads a block of a day's file. Raise Damaged if its head cannot be read."""
-    return block.Reader(
+    return Reader(
         meta,
         view.head(identifier),
         lambda part, position, length: view.read(identifier, part, position, length),

@@ -9,10 +9,9 @@ import numpy as np
 from nodeward.core import severity
 from nodeward.store.base import Bin, Effort, Histogram, LogQuery, Scanned, Top
 from nodeward.store.logblocks.block import MINUTE
-from nodeward.store.logblocks.match import Mask
-from nodeward.store.logblocks.rows import Names, Numbers
+from nodeward.store.logblocks.rows import Numbers
 from nodeward.store.logblocks.search import Spending, reporting
-from nodeward.store.logblocks.units import Stored, Unit, one_of
+from nodeward.store.logblocks.units import Stored, Unit
 
 _SECOND = 1_000_000
 _WIDTHS = [
@@ -21,6 +20,7 @@ _WIDTHS = [
     *(minutes * MINUTE for minutes in (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440)),
     *(days * 1440 * MINUTE for days in (2, 7, 14, 28, 91, 365, 3650)),
 ]
+_LEVELS = [severity.name(level) or "" for level in range(256)]
 _FROM_COUNTERS = ("host", "node", "source", "level")
 
 
@@ -71,11 +71,11 @@ def _counted(unit: Unit, query: LogQuery, whole_minutes: bool) -> tuple[Numbers,
     """Return times, levels and how many records each stands for."""
     if isinstance(unit, Stored) and whole_minutes and _counters_suffice(unit, query):
         kept = _kept_counters(unit, query)
-        column = unit.reader.column
-        minutes = np.maximum(column("minute")[kept] * MINUTE, query.start)
-        return minutes, column("minute_level")[kept], column("minute_count")[kept]
+        counter = unit.reader.counter
+        minutes = np.maximum(counter("minute")[kept] * MINUTE, query.start)
+        return minutes, counter("level")[kept], counter("count")[kept]
     rows = unit.matching(query)
-    return unit.column("times")[rows], unit.column("levels")[rows], np.ones(len(rows), np.int64)
+    return unit.at("times", rows), unit.at("levels", rows), np.ones(len(rows), np.int64)
 
 
 def _counters_suffice(unit: Stored, query: LogQuery) -> bool:
@@ -88,48 +88,35 @@ def _counters_suffice(unit: Stored, query: LogQuery) -> bool:
 
 
 def _kept_counters(unit: Stored, query: LogQuery) -> Numbers:
-    column = unit.reader.column
-    minutes = column("minute") * MINUTE
+    reader = unit.reader
+    minutes = reader.counter("minute") * MINUTE
     kept = (minutes + MINUTE > query.start) & (minutes < query.end)
     if query.levels is not None:
-        kept &= np.isin(column("minute_level"), list(query.levels))
+        kept &= np.isin(reader.counter("level"), list(query.levels))
     if query.hosts:
-        kept &= _wanted(unit.reader.head.hosts, query.hosts)[column("minute_host")]
-    if query.nodes or query.sources:
-        streams = unit.reader.head.streams
-        nodes = _wanted([stream.node for stream in streams], query.nodes)
-        sources = _wanted([stream.source for stream in streams], query.sources)
-        kept &= (nodes & sources)[column("minute_stream")]
+        kept &= reader.fitting("host", query.hosts)[reader.counter("host")]
+    for kind, names in (("node", query.nodes), ("source", query.sources)):
+        if names:
+            kept &= reader.fitting(kind, names)[reader.counter("stream")]
     return np.flatnonzero(kept)
 
 
-def _wanted(table: list[str], names: tuple[str, ...]) -> Mask:
-    test = one_of(names)
-    return np.array([test(entry) for entry in table], np.bool_)
-
-
 def _values(unit: Unit, query: LogQuery, name: str) -> Iterable[tuple[str, int]]:
+    """Yield values of a field and how many records have each; a value may come more than once."""
+    table: Sequence[Any] = _LEVELS
     if isinstance(unit, Stored) and name in _FROM_COUNTERS and _counters_suffice(unit, query):
         kept = _kept_counters(unit, query)
-        codes = unit.reader.column(f"minute_{'stream' if name in ('node', 'source') else name}")[kept]
-        weights = unit.reader.column("minute_count")[kept]
-        head = unit.reader.head
-        table: Sequence[Any] = {"host": head.hosts, "level": []}.get(name, head.streams)
+        codes = unit.reader.counter("stream" if name in ("node", "source") else name)[kept]
+        weights = unit.reader.counter("count")[kept]
+        if name != "level":
+            table = unit.reader.table(name)
     else:
         rows = unit.matching(query)
         if name == "level":
-            codes, table = unit.column("levels")[rows], []
+            codes = unit.at("levels", rows)
         else:
-            names: Names[Any] = unit.names("stream" if name in ("node", "source") else name)
-            codes, table = names.codes[rows].astype(np.int64), names.table
+            table, codes = unit.names(name, rows)
         weights = np.ones(len(rows), np.int64)
     counts = np.bincount(codes, weights)
-    for code in np.flatnonzero(counts):
-        yield _value(table, int(code), name), int(counts[code])
-
-
-def _value(table: Sequence[Any], code: int, name: str) -> str:
-    if name == "level":
-        return severity.name(code) or ""
-    entry = table[code]
-    return str(getattr(entry, name)) if name in ("node", "source") else str(entry)
+    for code in np.flatnonzero(counts).tolist():
+        yield str(getattr(table[code], name, table[code])), int(counts[code])

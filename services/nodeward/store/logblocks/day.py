@@ -13,7 +13,7 @@ from nodeward.store.logblocks.block import Encoded, Head, Meta
 from nodeward.store.logblocks.codec import Damaged
 
 DAY = 86_400_000_000  # µs
-PARTS = {"columns": "columns", "filters": "filters", "text": "texts"}
+PARTS = {"counters": "counters", "filters": "filters", "text": "texts"}
 _PAGE = 16384  # a block's parts are long: fewer, larger pages are followed faster
 _MMAP = 1 << 40
 _IDLE = 8  # connections kept open per file
@@ -31,7 +31,7 @@ MIGRATIONS = [
         UNIQUE (from_seq, to_seq, part)
     );
     CREATE INDEX blocks_time ON blocks (max_time);
-    CREATE TABLE columns (id INTEGER PRIMARY KEY, data BLOB NOT NULL);
+    CREATE TABLE counters (id INTEGER PRIMARY KEY, data BLOB NOT NULL);
     CREATE TABLE filters (id INTEGER PRIMARY KEY, data BLOB NOT NULL);
     CREATE TABLE texts (id INTEGER PRIMARY KEY, data BLOB NOT NULL);
     """
@@ -127,14 +127,14 @@ class View:
         return head
 
     def read(self, identifier: int, part: str, position: int, length: int) -> bytes:
-        """Return bytes of a part of a block. Raise Damaged."""
+        """Return bytes of a part of a block, -1: to its end. Raise Damaged."""
         try:
             with self._connection.blobopen(PARTS[part], "data", identifier, readonly=True) as blob:
                 blob.seek(position)
                 data = blob.read(length)
         except (sqlite3.Error, ValueError) as error:
             raise Damaged(f"its {part} cannot be read ({error})") from None
-        if len(data) != length:
+        if length >= 0 and len(data) != length:
             raise Damaged(f"its {part} is shorter than it should be")
         return data
 

@@ -26,20 +26,16 @@ _LETTERS = frozenset(b"abcdefghijklmnopqrstuvwxyz")
 class Lines:
     """Lines to look into. `template` may stand for `text` where digits do not matter: each digit is a ``0`` in it.
 
-    `starts` are where lines begin, with one more behind the last. `texts` and `fields` are by line, as in `Rows`.
+    `starts` gives where lines begin, with one more behind the last. `texts` and `fields` are by line, as in `Rows`.
     """
 
-    starts: Numbers
+    count: int
+    starts: Callable[[], Numbers]
     template: bytes
     text: Callable[[], bytes]
     texts: Callable[[], Mapping[int, str]]
     fields: Callable[[], Mapping[int, dict[str, Any]]]
     _lowered: dict[bool, bytes] = field(default_factory=dict)
-
-    @property
-    def count(self) -> int:
-        """How many lines these are."""
-        return len(self.starts) - 1
 
     def lowered(self, digits: bool) -> tuple[bytes, bytes]:
         """Return the text, or where digits do not matter the template, and the same lowered."""
@@ -95,7 +91,7 @@ def _with_term(term: Term, lines: Lines, wanted: Mask) -> Mask:
     hits = _hits(term, text, lowered, plain, begin, end)
     found = np.zeros(lines.count, np.bool_)
     if hits:
-        found[np.searchsorted(lines.starts, hits, side="right") - 1] = True
+        found[np.searchsorted(lines.starts(), hits, side="right") - 1] = True
     for row, other in lines.texts().items():
         if not found[row] and wanted[row]:
             found[row] = contains(term, other.encode())
@@ -155,15 +151,17 @@ def _with_pattern(compiled: Any, lines: Lines, wanted: Mask) -> Mask:
         match = compiled.search(text, position, end)
         if match is None:
             break
-        row = int(np.searchsorted(lines.starts, match.start(), side="right")) - 1
+        row = int(np.searchsorted(lines.starts(), match.start(), side="right")) - 1
         if row >= lines.count:
             break
         found[row] = True
-        position = int(lines.starts[row + 1])
+        position = int(lines.starts()[row + 1])
     return found
 
 
 def _range(lines: Lines, wanted: Mask) -> tuple[int, int]:
     """Return the part of the text that holds all wanted lines."""
+    if wanted.all():
+        return 0, len(lines.template)
     rows = np.flatnonzero(wanted)
-    return int(lines.starts[rows[0]]), int(lines.starts[rows[-1] + 1])
+    return int(lines.starts()[rows[0]]), int(lines.starts()[rows[-1] + 1])

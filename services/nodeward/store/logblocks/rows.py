@@ -1,6 +1,6 @@
 """Log records as numpy columns: what a batch becomes when it arrives, and a block when it is read."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -183,17 +183,6 @@ def join(parts: Sequence[Rows]) -> Rows:
 
 
 NUMERIC = ("seqs", "times", "received", "offsets", "levels", "pids", "starts", "stops")
-
-
-def records(rows: Rows) -> Iterator[Record]:
-    """Yield the records one by one."""
-    return (rows.record(row) for row in range(rows.count))
-
-
-def numbers(predicate: Callable[[Entry], bool], names: Names[Entry]) -> NDArray[np.bool_]:
-    """Return, per record, whether its value satisfies `predicate`, which is asked once per value."""
-    wanted = np.fromiter((predicate(entry) for entry in names.table), np.bool_, len(names.table))
-    return wanted[names.codes]
 
 
 _KINDS: dict[str, type[np.generic]] = {

@@ -156,8 +156,8 @@ def _look(unit: Unit, number: int, query: LogQuery, bound: tuple[int, int], sign
     rows = unit.matching(query)
     if not len(rows):
         return
-    times = sign * unit.column("times")[rows]
-    seqs = sign * unit.column("seqs")[rows]
+    times = sign * unit.at("times", rows)
+    seqs = sign * unit.at("seqs", rows)
     behind = (times > bound[0]) | ((times == bound[0]) & (seqs > bound[1]))
     best.add(times[behind], seqs[behind], number, rows[behind])
 
@@ -192,7 +192,7 @@ def _read(
         places = np.flatnonzero(best.units[:count] == number)
         places = places[np.argsort(best.rows[places])]
         with reporting(opened[number], scanned):
-            rows = opened[number].rows(best.rows[places])
-            for index, place in enumerate(places.tolist()):
-                found[place] = Found(identify(int(rows.times[index]), int(rows.seqs[index])), rows.record(index))
+            records = opened[number].records(best.rows[places])
+            for place, record in zip(places.tolist(), records, strict=True):
+                found[place] = Found(identify(record.time, abs(int(best.seqs[place]))), record)
     return [found[place] for place in sorted(found)]

@@ -1,18 +1,38 @@
 """What a search looks through, one unit after the other: a batch that just came, or a block. Both answer the same questions."""
 
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
 
+from nodeward.core.batch import Record
 from nodeward.store.base import LogQuery
-from nodeward.store.logblocks import block, codec, match, rows, words
+from nodeward.store.logblocks import block, codec, match, words
 from nodeward.store.logblocks.match import Lines, Mask
-from nodeward.store.logblocks.rows import Names, Numbers, Rows
+from nodeward.store.logblocks.names import fitting
+from nodeward.store.logblocks.reading import Reader
+from nodeward.store.logblocks.rows import Numbers, Rows
+
+Table = list[Any]
+
+
+class Part(Protocol):
+    """Records whose columns can be read."""
+
+    count: int
+    min_time: int
+    max_time: int
+
+    def column(self, name: str) -> Numbers:
+        """Return times, seqs or levels of all records."""
+
+    def fits(self, kind: str, names: tuple[str, ...]) -> Mask:
+        """Return which records have one of `names` as host, ident, node or source."""
 
 
 class Unit(Protocol):
-    """Records that lie together. Methods raise `codec.Damaged` where they cannot be read."""
+    """Records that lie together. Rows that are handed in must grow. Methods raise `codec.Damaged` where they cannot be read."""
 
     where: str
     min_time: int
@@ -25,14 +45,17 @@ class Unit(Protocol):
     def matching(self, query: LogQuery) -> Numbers:
         """Return the rows that match."""
 
-    def column(self, name: str) -> Numbers:
-        """Return times, seqs or levels of all rows."""
+    def at(self, name: str, rows: Numbers) -> Numbers:
+        """Return times, seqs or levels of these rows."""
 
-    def names(self, kind: str) -> Names[Any]:
-        """Return hosts, idents or streams of all rows."""
+    def names(self, kind: str, rows: Numbers) -> tuple[Table, Numbers]:
+        """Return a table of hosts, idents, or (for nodes and sources) streams, and the codes of these rows."""
 
-    def rows(self, wanted: Numbers) -> Rows:
-        """Return records of these rows (which must grow)."""
+    def records(self, rows: Numbers) -> list[Record]:
+        """Return the records of these rows."""
+
+    def check(self) -> None:
+        """Read everything once."""
 
 
 class Hot:
@@ -54,130 +77,130 @@ class Hot:
         return np.flatnonzero(wanted)
 
     def column(self, name: str) -> Numbers:
-        """Return times, seqs or levels of all rows."""
+        """Return times, seqs or levels of all records."""
         found: Numbers = getattr(self._rows, name)
         return found
 
-    def names(self, kind: str) -> Names[Any]:
-        """Return hosts, idents or streams of all rows."""
-        found: Names[Any] = getattr(self._rows, f"{kind}s")
-        return found
+    def fits(self, kind: str, names: tuple[str, ...]) -> Mask:
+        """Return which records have one of `names` as host, ident, node or source."""
+        table, codes = self.names(kind, np.arange(self.count))
+        return fitting(table, kind, names)[codes]
 
-    def rows(self, wanted: Numbers) -> Rows:
-        """Return records of these rows."""
-        return self._rows.take(wanted)
+    def at(self, name: str, rows: Numbers) -> Numbers:
+        """Return times, seqs or levels of these rows."""
+        return self.column(name)[rows]
+
+    def names(self, kind: str, rows: Numbers) -> tuple[Table, Numbers]:
+        """Return a table and the codes of these rows."""
+        found = getattr(self._rows, f"{kind}s" if kind in ("host", "ident") else "streams")
+        return found.table, found.codes[rows].astype(np.int64)
+
+    def records(self, rows: Numbers) -> list[Record]:
+        """Return the records of these rows."""
+        return [self._rows.record(row) for row in rows.tolist()]
+
+    def check(self) -> None:
+        """It was read when it was opened."""
 
     def _lines(self) -> Lines:
         if self._opened is None:
             text = codec.separate(self._rows.raw, self._rows.ends).tobytes()
             starts = np.concatenate(([0], self._rows.ends + np.arange(1, self.count + 1)))
-            self._opened = Lines(starts, text, lambda: text, lambda: self._rows.texts, lambda: self._rows.fields)
+            self._opened = Lines(
+                self.count, lambda: starts, text, lambda: text, lambda: self._rows.texts, lambda: self._rows.fields
+            )
         return self._opened
 
 
 class Stored:
     """A block."""
 
-    def __init__(self, where: str, reader: block.Reader, on_pass: Callable[[], None] = lambda: None) -> None:
-        self.where, self._reader, self._on_pass = where, reader, on_pass
+    def __init__(self, where: str, reader: Reader, on_pass: Callable[[], None] = lambda: None) -> None:
+        self.where, self.reader, self._on_pass = where, reader, on_pass
         meta = reader.meta
         self.min_time, self.max_time = meta.min_time, meta.max_time
         self.from_seq, self.to_seq, self.count, self.weight = meta.from_seq, meta.to_seq, meta.records, 0
 
-    @property
-    def reader(self) -> block.Reader:
-        """What reads its parts."""
-        return self._reader
-
     def matching(self, query: LogQuery) -> Numbers:
         """Return the rows that match: by its levels, its filters, its columns, and only then by its lines."""
         levels = query.levels
-        if levels is not None and not self._reader.meta.levels & block.level_bits(list(levels)):
+        if levels is not None and not self.reader.meta.levels & block.level_bits(list(levels)):
             return self._passed_over()
-        pieces = self._reader.may_hold(_needed(query))
+        pieces = self.reader.may_hold(_needed(query))
         if not pieces.any():
             return self._passed_over()
-        wanted = selected(self, query)
-        if not query.reads_lines:
-            return np.flatnonzero(wanted)
-        found = [self._in_piece(int(number), query, wanted) for number in np.flatnonzero(pieces)]
-        return np.concatenate(found)
+        return np.concatenate([self._in_piece(int(number), query) for number in np.flatnonzero(pieces)])
 
-    def column(self, name: str) -> Numbers:
-        """Return times, seqs or levels of all rows."""
-        return self._reader.column(name)
+    def at(self, name: str, rows: Numbers) -> Numbers:
+        """Return times, seqs or levels of these rows."""
+        return _together([piece.column(name)[inside] for piece, inside in self.reader.split(rows)])
 
-    def names(self, kind: str) -> Names[Any]:
-        """Return hosts, idents or streams of all rows."""
-        return self._reader.names(kind)
+    def names(self, kind: str, rows: Numbers) -> tuple[Table, Numbers]:
+        """Return a table and the codes of these rows."""
+        return self.reader.table(kind), _together(
+            [piece.codes(kind)[inside] for piece, inside in self.reader.split(rows)]
+        )
 
-    def rows(self, wanted: Numbers) -> Rows:
-        """Return records of these rows."""
-        return self._reader.rows(wanted)
+    def records(self, rows: Numbers) -> list[Record]:
+        """Return the records of these rows."""
+        return [record for piece, inside in self.reader.split(rows) for record in piece.records(inside)]
 
-    def _in_piece(self, number: int, query: LogQuery, wanted: Mask) -> Numbers:
-        begin, end = self._reader.range_of(number)
-        inside = wanted[begin:end]
-        if not inside.any():
-            return np.empty(0, np.int64)
-        found = np.flatnonzero(match.matching(query, self._reader.lines(number), inside)) + begin
-        if not len(found):
-            self._reader.forget(number)
-        return found
+    def check(self) -> None:
+        """Read everything once."""
+        self.reader.check()
+
+    def _in_piece(self, number: int, query: LogQuery) -> Numbers:
+        place = self.reader.head.pieces[number]
+        if place.max_time < query.start or place.min_time >= query.end:
+            return _NONE
+        piece = self.reader.piece(number)
+        wanted = selected(piece, query)
+        if query.reads_lines and wanted.any():
+            wanted = match.matching(query, piece.lines(), wanted)
+            if not wanted.any():
+                piece.forget_lines()
+        return np.flatnonzero(wanted) + piece.begin
 
     def _passed_over(self) -> Numbers:
         self._on_pass()
-        return np.empty(0, np.int64)
+        return _NONE
 
 
-def selected(unit: Unit, query: LogQuery) -> Mask:
-    """Return which rows match by their columns alone."""
-    wanted = np.ones(unit.count, np.bool_)
-    if query.start > unit.min_time:
-        wanted &= unit.column("times") >= query.start
-    if query.end <= unit.max_time:
-        wanted &= unit.column("times") < query.end
+_NONE: Numbers = np.empty(0, np.int64)
+
+
+def selected(part: Part, query: LogQuery) -> Mask:
+    """Return which records match by their columns alone."""
+    wanted = np.ones(part.count, np.bool_)
+    if query.start > part.min_time:
+        wanted &= part.column("times") >= query.start
+    if query.end <= part.max_time:
+        wanted &= part.column("times") < query.end
     if query.levels is not None:
-        wanted &= np.isin(unit.column("levels"), list(query.levels))
-    for kind, names in (("host", query.hosts), ("ident", query.idents)):
+        wanted &= np.isin(part.column("levels"), list(query.levels))
+    for kind, names in _named(query):
         if names:
-            wanted &= rows.numbers(one_of(names), unit.names(kind))
-    if query.nodes or query.sources:
-        node, source = one_of(query.nodes), one_of(query.sources)
-        wanted &= rows.numbers(lambda stream: node(stream.node) and source(stream.source), unit.names("stream"))
+            wanted &= part.fits(kind, names)
     return wanted
 
 
-def one_of(names: Sequence[str]) -> Callable[[str], bool]:
-    """Return the test whether a name is one of `names`, in which ``*`` stands for any run of characters; none: always."""
-    plain = frozenset(name for name in names if "*" not in name)
-    patterns = [name.split("*") for name in names if "*" in name]
-    return lambda name: not names or name in plain or any(_fits(parts, name) for parts in patterns)
+def _named(query: LogQuery) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    return (("host", query.hosts), ("ident", query.idents), ("node", query.nodes), ("source", query.sources))
 
 
-def _fits(parts: list[str], name: str) -> bool:
-    """Say whether `name` is the parts with anything between them; each part is taken as early as possible."""
-    first, *middle, last = parts
-    if len(name) < len(first) + len(last) or not name.startswith(first) or not name.endswith(last):
-        return False
-    position, end = len(first), len(name) - len(last)
-    for part in middle:
-        position = name.find(part, position, end)
-        if position < 0:
-            return False
-        position += len(part)
-    return True
+def _together(parts: list[Numbers]) -> Numbers:
+    return np.concatenate(parts) if parts else _NONE
 
 
-def _needed(query: LogQuery) -> list[list[int]]:
+def _needed(query: LogQuery) -> tuple[tuple[int, ...], ...]:
     """Return groups of hashes of which each piece with a match holds one."""
-    groups = [[word] for term in query.terms for word in match.needed_words(term)]
-    for kind, names in (
-        ("host", query.hosts),
-        ("ident", query.idents),
-        ("node", query.nodes),
-        ("source", query.sources),
-    ):
+    return _groups(query.terms, _named(query))
+
+
+@functools.lru_cache(256)
+def _groups(terms: tuple[Any, ...], named: tuple[tuple[str, tuple[str, ...]], ...]) -> tuple[tuple[int, ...], ...]:
+    groups: list[tuple[int, ...]] = [(word,) for term in terms for word in match.needed_words(term)]
+    for kind, names in named:
         if names and not any("*" in name for name in names):
-            groups.append([words.tag(kind, name) for name in names])
-    return groups
+            groups.append(tuple(words.tag(kind, name) for name in names))
+    return tuple(groups)

@@ -110,10 +110,16 @@ def shard_of(word: int) -> int:
 def test(shard: bytes, pieces: int, width: int, word: int) -> NDArray[np.bool_]:
     """Given the word's shard, return for each piece whether it may hold the word."""
     table = np.frombuffer(shard, np.uint8).reshape(pieces, width)
-    result = np.ones(pieces, np.bool_)
-    for (position,) in _positions(np.array([word], np.uint32), width):
-        result &= (table[:, position >> 3] >> np.uint8(7 - (position & 7))) & 1 == 1
-    return result
+    columns, bits = _probes(word, width)
+    found: NDArray[np.bool_] = ((table[:, columns] & bits) != 0).all(axis=1)
+    return found
+
+
+@functools.lru_cache(4096)
+def _probes(word: int, width: int) -> tuple[NDArray[np.int64], Bytes]:
+    """Return which bytes of a filter to look at, and at which bit of each."""
+    positions = np.concatenate(_positions(np.array([word], np.uint32), width))
+    return positions >> 3, (128 >> (positions & 7)).astype(np.uint8)
 
 
 def _sums(data: Bytes) -> Hashes:
