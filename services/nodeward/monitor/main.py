@@ -32,7 +32,7 @@ from nodeward.supervise import http as programs
 
 log = logging.getLogger("nodeward.monitor")
 
-REFRESH_SECONDS = 5.0
+REFRESH_SECONDS = 1.0  # a conditional GET: a change, or the first definitions, are in force at once
 TICK_SECONDS = 0.5
 THREADS = 32  # long polls hold one each
 
