@@ -8,6 +8,7 @@ run by Python: names (name, address, agent, groups, labels, parents), texts, num
 
 import ast
 import fnmatch
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -85,12 +86,20 @@ def compiled(expression: str) -> Test:
     if len(expression) > MAX_EXPRESSION:
         raise ValueError(f"an expression has at most {MAX_EXPRESSION} characters")
     try:
-        tree = ast.parse(expression.strip(), mode="eval")
-        return _compile(tree.body)
-    except (SyntaxError, MemoryError, RecursionError):
+        return _compile(_tree(expression.strip()))
+    except (SyntaxError, UnicodeError, MemoryError, RecursionError):
         raise ValueError(
             f"{expression!r} is not understood; write for example 'web' in groups and labels.dc == 'sh'"
         ) from None
+
+
+def _tree(expression: str) -> ast.expr:
+    if "\0" in expression:
+        raise SyntaxError
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SyntaxWarning)  # Python's advice on Python: '\\d', `1 in (1)`
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return ast.parse(expression, mode="eval").body
 
 
 def _compile(tree: ast.expr) -> Test:
@@ -142,10 +151,13 @@ def _same(one: Any, other: Any) -> bool:
     """Labels are text: `labels.rack == 7` means '7'."""
     if one is None or other is None:
         return one is other
-    return as_text(one) == as_text(other) if not isinstance(one, list) and not isinstance(other, list) else one == other
+    if isinstance(one, list | dict) or isinstance(other, list | dict):
+        return one == other
+    return as_text(one) == as_text(other)
 
 
 def _within(one: Any, many: Any) -> bool:
+    """Membership in a list, in the labels' keys, or of a text in a text; a number holds nothing."""
     if isinstance(many, str):
-        return one is not None and as_text(one) in many
-    return many is not None and any(_same(one, each) for each in many)
+        return one is not None and not isinstance(one, list | dict) and as_text(one) in many
+    return isinstance(many, list | dict) and any(_same(one, each) for each in many)

@@ -1,6 +1,8 @@
 """Credentials at their source: who has a token, making and revoking them, enrolling nodes."""
 
+import hashlib
 import hmac
+import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -17,9 +19,10 @@ class Credentials:
 
     def __init__(self, shelf: RegistryShelf, now: Callable[[], int] = clock.now) -> None:
         self._shelf, self._now = shelf, now
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._known = {each.id: each for each in shelf.credentials()}
         self._used = shelf.used()
+        self._document: tuple[dict[str, Credential], bytes, str] | None = None
 
     def find(self, identifier: str) -> Credential | None:
         """Return the credential of that id, and remember that it was used."""
@@ -75,14 +78,32 @@ class Credentials:
         A node enrols once; again only if its credential was revoked, or was never used (its answer was lost on the way).
         Raise Conflict if the node is enrolled.
         """
-        present = [each for each in self.in_force() if each.role == NODE and each.node == node]
-        taken = [each for each in present if each.id in self._used]
-        if taken:
-            raise Conflict(
-                f"Node '{node}' is enrolled already. If it lost its credential, revoke that first: "
-                f"`nodeward token revoke {taken[0].id}`; then it can enrol again."
-            )
-        return self.make(node, NODE, node=node, replacing=[each.id for each in present])
+        with self._lock:
+            present = self._of_node(node)
+            taken = [each for each in present if each.id in self._used]
+            if taken:
+                raise Conflict(
+                    f"Node '{node}' is enrolled already. If it lost its credential, revoke that first: "
+                    f"`nodeward token revoke {taken[0].id}`; then it can enrol again."
+                )
+            return self.make(node, NODE, node=node, replacing=[each.id for each in present])
+
+    def end(self, node: str) -> None:
+        """Revoke what a node that is no more could speak with."""
+        with self._lock:
+            for each in self._of_node(node):
+                self.revoke(each.id)
+
+    def document(self) -> tuple[bytes, str]:
+        """Return the list as the other servers copy it, and its tag; made once per change, for it is asked all the time."""
+        known = self._known
+        if self._document is None or self._document[0] is not known:
+            body = json.dumps([each.model_dump() for each in known.values()]).encode()
+            self._document = (known, body, hashlib.sha256(body).hexdigest()[:24])
+        return self._document[1:]
+
+    def _of_node(self, node: str) -> list[Credential]:
+        return [each for each in self.in_force() if each.role == NODE and each.node == node]
 
     def check_key(self, given: str, key_file: Path) -> None:
         """Raise NotAuthenticated unless `given` is the enrolment key."""

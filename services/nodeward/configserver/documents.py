@@ -9,7 +9,7 @@ import yaml
 from nodeward.core.errors import BadInput, Problem
 
 MAX_BYTES = 16 * 1024 * 1024
-MAX_NODES = 5_000_000  # with every alias written out: an alias to aliases can make gigabytes of a few lines
+MAX_NODES = 2_000_000  # in all, with every alias written out: aliases of aliases make gigabytes of a few lines
 MAX_DEPTH = 50
 
 _Loader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -38,6 +38,7 @@ def read(text: str, file: str = "") -> list[Document]:
         raise BadInput(f"{file or 'The input'} has more than {MAX_BYTES // 1024 // 1024} MiB: apply it in pieces.")
     loader = _Loader(text)
     try:
+        _not_too_deep(text)
         return list(_documents(loader, file))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -49,10 +50,24 @@ def read(text: str, file: str = "") -> list[Document]:
         loader.dispose()
 
 
+def _not_too_deep(text: str) -> None:
+    """Raise ValueError if it is nested too deeply: libyaml builds nodes by recursion in C, where too deep ends the process."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > MAX_DEPTH:
+            raise ValueError(f"it is nested more than {MAX_DEPTH} levels deep")
+
+
 def _documents(loader: Any, file: str) -> Iterator[Document]:
+    total = 0
     while loader.check_node():
         node = loader.get_node()
-        if _size(node, {}, 0) > MAX_NODES:
+        total += _size(node, {}, 0)
+        if total > MAX_NODES:
             raise _not_yaml(file, f"line {node.start_mark.line + 1}", "its aliases stand for too much")
         each = node.value if isinstance(node, yaml.SequenceNode) else [node]
         for one in each:

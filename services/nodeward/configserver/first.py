@@ -6,7 +6,10 @@ Each step looks at what is there and does what is missing, so a start that was c
 import os
 import re
 import secrets
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from nodeward.configserver import documents
 from nodeward.configserver.credentials import Credentials
@@ -71,7 +74,9 @@ def documents_of(settings: ConfigserverSettings) -> list[Document]:
         return []
     path = settings.fleet if settings.fleet.is_absolute() else settings.home / settings.fleet
     try:
-        return documents.read(filled(path.read_text(), settings.node, settings.var), path.name)
+        known = {"node": settings.node, "var": str(settings.var)} | {f"port.{role}": str(port(role)) for role in PORTS}
+        given = documents.read(path.read_text(), path.name)
+        return [replace(each, body=filled(each.body, known)) for each in given]
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"NODEWARD_CONFIGSERVER_FLEET: {path} cannot be read ({error}).") from None
     except BadInput as error:
@@ -89,16 +94,22 @@ def fleet(settings: ConfigserverSettings, registry: Registry) -> int | None:
         raise ConfigError(f"The fleet in {settings.fleet} is not valid. {error.detail}", error.problems) from None
 
 
-def filled(text: str, node: str, var: Path) -> str:
-    """Fill in what the first fleet may depend on: ``${node}``, ``${var}``, ``${port.web}``, … Raise BadInput for others."""
-    known = {"node": node, "var": str(var), **{f"port.{role}": str(port(role)) for role in PORTS}}
+def filled(value: Any, known: Mapping[str, str]) -> Any:
+    """Fill ``${node}``, ``${var}``, ``${port.web}``, … into every text of a document. Raise BadInput for any other.
 
-    def value(found: re.Match[str]) -> str:
-        if found[1] not in known:
-            raise BadInput(f"${{{found[1]}}} means nothing here; there are {', '.join(known)}.")
-        return known[found[1]]
+    After reading: whatever a path or name holds, it stays one text and cannot change what the file says.
+    """
+    if isinstance(value, dict):
+        return {key: filled(each, known) for key, each in value.items()}
+    if isinstance(value, list):
+        return [filled(each, known) for each in value]
+    return _VARIABLE.sub(lambda found: _known(found[1], known), value) if isinstance(value, str) else value
 
-    return _VARIABLE.sub(value, text)
+
+def _known(name: str, known: Mapping[str, str]) -> str:
+    if name not in known:
+        raise BadInput(f"${{{name}}} means nothing here; there are {', '.join(known)}.")
+    return known[name]
 
 
 def _is_in_force(path: Path, role: str, credentials: Credentials) -> bool:

@@ -10,6 +10,8 @@ from nodeward.core.http import Body, Query
 
 PAGE = 100
 MOST = 10_000
+HIGHEST = 2**53  # of what is numbered
+_LAST = clock.parse_rfc3339("2999-12-31")
 
 
 class KindPath(BaseModel):
@@ -33,7 +35,7 @@ class NodePath(BaseModel):
 class NumberPath(BaseModel):
     """One revision."""
 
-    number: int = Field(ge=1)
+    number: int = Field(ge=1, le=HIGHEST)
 
 
 class TokenPath(BaseModel):
@@ -52,7 +54,7 @@ class Page(Query):
 class NumberedPage(Query):
     """A page of a list, newest first."""
 
-    cursor: int | None = Field(None, ge=0, description="`next` of the page before.")
+    cursor: int | None = Field(None, ge=0, le=HIGHEST, description="`next` of the page before.")
     limit: int = Field(PAGE, ge=1, le=1000)
 
 
@@ -86,7 +88,7 @@ class FindQuery(Query):
 class BundleQuery(Query):
     """Which bundle."""
 
-    revision: int | None = Field(None, ge=1, description="As it was at that revision; by default as it is.")
+    revision: int | None = Field(None, ge=1, le=HIGHEST, description="As it was at that revision; by default as it is.")
 
 
 class ApplyQuery(Query):
@@ -125,7 +127,7 @@ class NewToken(Body):
     @classmethod
     def _is_a_time(cls, given: str | None) -> str | None:
         if given is not None:
-            expiry(given, 0)
+            expiry(given, clock.now())
         return given
 
 
@@ -151,6 +153,18 @@ def labels(given: list[str]) -> dict[str, str]:
 def expiry(given: str, at: int) -> int:
     """Given a time, or how long from `at`, return the moment in microseconds since 1970. Raise ValueError if it is neither."""
     try:
-        return at + int(clock.parse_duration(given) * 1_000_000)
+        seconds = clock.parse_duration(given)
     except ValueError:
+        moment = _moment(given)
+    else:
+        moment = at + int(min(seconds, 1e12) * 1_000_000)
+    if not at < moment <= _LAST:
+        raise ValueError(f"{given!r} is not a time to come, within the next thousand years or so")
+    return moment
+
+
+def _moment(given: str) -> int:
+    try:
         return clock.parse_rfc3339(given)
+    except (ValueError, OverflowError):
+        raise ValueError(f"{given!r} is neither a time nor a duration; write for example 90d or 2027-01-31") from None

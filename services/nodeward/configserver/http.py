@@ -82,7 +82,12 @@ def note(parts: Parts, action: str, what: str, who: str | None = None) -> None:
 
 
 def note_revision(parts: Parts, outcome: Outcome) -> None:
-    """Add to the audit list that somebody made a revision, with the first few of its changes."""
+    """Add to the audit list that somebody made a revision; who was taken away with it has no way in any more."""
+    for change in outcome.changes:
+        if change.after is None and change.key.kind == "user":
+            parts.people.forget(change.key.name)
+        elif change.after is None and change.key.kind == "node":
+            parts.credentials.end(change.key.name)
     if outcome.changes:
         note(parts, "configure", f"revision {outcome.revision}: {in_short(outcome.changes)}")
 

@@ -32,8 +32,7 @@ def mount(app: OpenAPI, parts: Parts) -> None:
     @app.get("/api/v1/credentials", summary="Who has which token, as hashes", security=SECURITY)
     @needs(SERVICE, NODE)
     def credentials() -> Response:
-        rows = [each.model_dump() for each in parts.credentials.all()]
-        return tagged(json.dumps(rows).encode())
+        return tagged(*parts.credentials.document())
 
     @app.get("/api/v1/monitoring", summary="What the monitor needs to know", security=SECURITY)
     @needs(SERVICE)

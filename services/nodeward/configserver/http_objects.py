@@ -1,6 +1,6 @@
 """Routes of the objects and their history."""
 
-import json
+import re
 from typing import Any
 
 from flask import Response, jsonify, request
@@ -18,6 +18,7 @@ from nodeward.core.errors import BadInput, NotAllowed, Problem
 from nodeward.core.http import SECURITY, needs, principal
 from nodeward.store.base_registry import Change, Key, Revision
 
+_TAG = re.compile(r'(?:W/)?("?)([0-9]{1,15})\1')
 _YAML_BODY = {
     "requestBody": {
         "required": True,
@@ -45,8 +46,8 @@ def mount(app: OpenAPI, parts: Parts) -> None:
     @app.get("/api/v1/objects/<kind>/<name>", summary="One object", security=SECURITY)
     @needs(VIEWER)
     def get_object(path: forms.ObjectPath) -> Response:
-        registry.get(Key(path.kind, path.name))
         snapshot = registry.snapshot
+        snapshot.get(Key(path.kind, path.name))
         answer = jsonify(_row(snapshot.fleet, path.kind, path.name))
         answer.set_etag(str(snapshot.revision))
         return answer
@@ -68,8 +69,6 @@ def mount(app: OpenAPI, parts: Parts) -> None:
         key = Key(path.kind, path.name)
         _may_change([path.kind])
         outcome = registry.remove(key, principal().name, expected=_expected())
-        if path.kind == "user":
-            parts.people.forget(path.name)
         note_revision(parts, outcome)
         return _answer(outcome)
 
@@ -140,13 +139,13 @@ def _text() -> str:
 
 def _expected() -> int | None:
     """Return the revision that the caller saw (If-Match), if it says."""
-    given = request.headers.get("If-Match")
-    if given is None:
+    given = request.headers.get("If-Match", "*").strip()
+    if given == "*":
         return None
-    try:
-        return int(json.loads(given.removeprefix("W/")))
-    except (ValueError, TypeError):
-        raise BadInput(f"If-Match is {given!r}; it must be a revision's number.") from None
+    found = _TAG.fullmatch(given)
+    if found is None:
+        raise BadInput(f'If-Match is {given!r}; it must be a revision\'s number, such as "12".')
+    return int(found[2])
 
 
 def _may_change(kinds: Any) -> None:

@@ -9,10 +9,10 @@ from nodeward.configserver.fleet import Fleet
 def document(fleet: Fleet) -> dict[str, Any]:
     """Return every node with a node server, its variables, and the groups (named as Ansible wants them)."""
     hosts = {name: _variables(facts) for name, facts in fleet.facts.items() if facts["agent"]}
-    groups = {
-        _name(group): {"hosts": [node for node in nodes if node in hosts]}
-        for group, nodes in sorted(fleet.groups.items())
-    }
+    groups: dict[str, Any] = {}
+    for group, nodes in sorted(fleet.groups.items()):  # web-1 and web_1 are one group to Ansible
+        members = groups.setdefault(_name(group), {"hosts": []})["hosts"]
+        members += [node for node in nodes if node in hosts and node not in members]
     return {
         "_meta": {"hostvars": hosts},
         "all": {"hosts": list(hosts), "children": list(groups)},

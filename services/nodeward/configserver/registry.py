@@ -25,6 +25,13 @@ class Snapshot:
     revision: int
     fleet: Fleet
 
+    def get(self, key: Key) -> dict[str, Any]:
+        """Return an object's body. Raise NotFound if there is none."""
+        body = self.fleet.bodies.get(key)
+        if body is None:
+            raise NotFound(f"There is no {key.kind} '{key.name}'.")
+        return body
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -80,10 +87,7 @@ class Registry:
 
     def get(self, key: Key) -> dict[str, Any]:
         """Return an object's body. Raise NotFound if there is none."""
-        body = self._snapshot.fleet.bodies.get(key)
-        if body is None:
-            raise NotFound(f"There is no {key.kind} '{key.name}'.")
-        return body
+        return self._snapshot.get(key)
 
     def revision(self, number: int) -> Revision:
         """Return a revision with its changes. Raise NotFound if there is none."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from nodeward.configserver import render
+from nodeward.configserver import plain, render
 from nodeward.configserver.bundle import reachable
 from nodeward.configserver.documents import Document
 from nodeward.configserver.fleet import Fleet
@@ -83,10 +83,14 @@ def _put(document: Document, findings: Findings, places: dict[Key, str]) -> None
     if not isinstance(body, dict) or not isinstance(body.get("kind"), str) or body["kind"] not in KINDS:
         findings.problems.append(Problem(document.where, f"it is no object: give it a kind ({', '.join(KINDS)})"))
         return
+    title = f"{document.where}: {body['kind']} {body.get('name', '(no name)')}"
+    if odd := list(plain.faults(body)):
+        findings.problems += [Problem(f"{title}: {fault.path}", fault.message) for fault in odd]
+        findings.refused.add(Key(body["kind"], str(body.get("name"))))
+        return
     try:
         checked = KINDS[body["kind"]].model_validate(body)
     except ValidationError as error:
-        title = f"{document.where}: {body['kind']} {body.get('name', '(no name)')}"
         findings.problems += [
             Problem(f"{title}: {fault.path}".removesuffix(": "), fault.message)
             for fault in [*problems_of(error), *_argument_faults(body)]
@@ -106,8 +110,10 @@ def _put(document: Document, findings: Findings, places: dict[Key, str]) -> None
 def _as_given(checked: Object, body: dict[str, Any]) -> dict[str, Any]:
     """Return the object as JSON can have it, with what was left out still left out, and `60s` still `60s`."""
     dumped = checked.model_dump(mode="json", exclude_unset=True)
-    plain = {key: value for key, value in body.items() if isinstance(value, str | int | float) and key in dumped}
-    return {"kind": checked.kind, **dumped, **plain}
+    typed = {
+        key: body[key] for key, value in dumped.items() if isinstance(value, float) and isinstance(body[key], str | int)
+    }
+    return {"kind": checked.kind, **dumped, **typed}
 
 
 def _argument_faults(body: dict[str, Any]) -> list[Problem]:
