@@ -126,7 +126,7 @@ class Files:
         if (ended := self._original(stream, size)) is not None:
             return self._take_over(stream, size, ended)
         likely = time.monotonic() - stream.active < PATIENCE and any(
-            other is not stream and other.listed and other.life.offset and other.life.copied(stream.read, size)
+            other is not stream and other.life.offset and other.life.copied(stream.read, size)
             for other in self._by_stem[stream.stem]
         )
         stream.judged = not likely
@@ -169,7 +169,10 @@ class Files:
         if self._refused.get(key) == status.st_size:
             return
         life = self._lives.pop(key, None)
-        stream = Stream(life or begin(key[0], path, key[1], key[2], clock.now()), self._parsers[key[0]], path)
+        if life is None:
+            life = begin(key[0], path, key[1], key[2], clock.now())
+            self._keep(life)  # seen is seen: it may be killed, and the file renamed, before the first line is read
+        stream = Stream(life, self._parsers[key[0]], path)
         self._add(stream)
         self._notice(stream, status)
 
@@ -178,6 +181,7 @@ class Files:
         if stream.life.offset or not discover.is_compressed(stream.read(8, 0)):
             return False
         self._refused[stream.key] = stream.status().st_size
+        self._forget(stream.life.generation)
         stream.close()
         self._drop(stream)
         return True
@@ -275,6 +279,7 @@ class Files:
             return False
         self._ended.remove(ended)
         if size >= life.offset:
+            self._forget(stream.life.generation)
             taken = replace(life, path=stream.path, device=stream.life.device, inode=stream.life.inode)
         else:  # all of the copy, and more, was read before the truncation
             taken = behind(replace(stream.life, begun=True), stream.read, size)
