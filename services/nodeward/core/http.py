@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 from flask import Flask, Response, g, jsonify, request
+from flask.json.provider import DefaultJSONProvider
 from flask_openapi3 import Info, OpenAPI
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -68,6 +69,19 @@ def principal() -> Principal:
     return cast(Principal, g.principal)
 
 
+class _Json(DefaultJSONProvider):
+    """Reads JSON so that whatever cannot be read is a ValueError, which Flask knows as a bad request."""
+
+    sort_keys = False
+
+    def loads(self, s: str | bytes, **kwargs: Any) -> Any:
+        """Return what the text says. Raise ValueError if it is no JSON, or nested too deeply to be read."""
+        try:
+            return super().loads(s, **kwargs)
+        except RecursionError:
+            raise ValueError("the JSON is nested too deeply") from None
+
+
 def create(role: str, title: str, credentials: CredentialSource, ready: ReadyCheck) -> OpenAPI:
     """Return the Flask app of `role` with everything that every role answers.
 
@@ -84,7 +98,7 @@ def create(role: str, title: str, credentials: CredentialSource, ready: ReadyChe
         static_folder=None,
     )
     app.config.update(MAX_CONTENT_LENGTH=MAX_BODY)
-    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.json = _Json(app)
     _guard(app, credentials)
     _count(app)
     _health(app, ready)

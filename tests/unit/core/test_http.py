@@ -107,7 +107,7 @@ def test_every_fault_of_a_body_is_told_at_once(served):
     assert {problem.path for problem in told.value.problems} == {"a", "b", "c"}
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'"x"', b"\xff\xfe"])
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'"x"', b"\xff\xfe", b"[" * 100_000])
 def test_a_body_that_is_no_object_is_a_clear_error(served, body):
     fake, url, _ = served
     client = Client(url, fake.tokens["admin"])
