@@ -1,0 +1,107 @@
+"""How the config server carries a large fleet: 10,000 nodes in 50 groups, 200 checks; a real process, asked over HTTP."""
+
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from fakes.registry_server import RegistryServer  # noqa: E402
+from nodeward.core.client import Client  # noqa: E402
+
+NODES, GROUPS, CHECKS, ASKERS, ASKED = 10_000, 50, 200, 4, 500
+
+
+def main(arguments: list[str]) -> int:
+    """Measure with as many nodes as the arguments say; print a table. Return the exit code."""
+    nodes = int(arguments[0]) if arguments else NODES
+    with tempfile.TemporaryDirectory() as directory, RegistryServer(Path(directory)) as server:
+        figures = measure(server, nodes)
+    print(f"| config server: {nodes:,} nodes, {CHECKS} checks | |\n| --- | ---: |")
+    for name, figure in figures.items():
+        print(f"| {name} | {figure:,.2f} |")
+    return 0
+
+
+def measure(server: RegistryServer, nodes: int) -> dict[str, float]:
+    """Put the fleet in, change it, and ask as nodes do."""
+    whole = seconds(lambda: server.apply(fleet(nodes)))
+    one = seconds(lambda: server.apply(check(7, "1h")))
+    node = seconds(lambda: server.apply(machine(3).replace("192.0.2.1", "192.0.2.2")))
+    first = seconds(lambda: bundles(server, range(200)))
+    unrelated = seconds(lambda: server.apply("{kind: group, name: g1, description: renamed}"))
+    again = seconds(lambda: bundles(server, range(200)))
+    monitoring = seconds(lambda: server.service.get("/api/v1/monitoring", timeout=120.0))
+    return {
+        "seconds to apply the whole fleet": whole,
+        "seconds to apply one changed check": one,
+        "seconds to apply one changed node": node,
+        "seconds to apply one changed group": unrelated,
+        "milliseconds for a bundle, rendered": first * 1000 / 200,
+        "milliseconds for a bundle after an unrelated change": again * 1000 / 200,
+        "seconds for what the monitor needs": monitoring,
+        "304 answers a second": not_modified(server),
+        "memory, MB": int(Path(f"/proc/{server.pid}/statm").read_text().split()[1]) * 4096 / 1e6,
+    }
+
+
+def fleet(nodes: int) -> str:
+    """Return the fleet's text: one list, flow style, as a generator would write it."""
+    machines = [machine(number) for number in range(nodes)]
+    return "\n".join(f"- {each}" for each in [*machines, *(check(number, "60s") for number in range(CHECKS))])
+
+
+def machine(number: int) -> str:
+    """Return one node; each is in two groups."""
+    groups = f"[g{number % GROUPS}, h{number % 7}]"
+    return f"{{kind: node, name: n{number}, address: 192.0.2.1, groups: {groups}, labels: {{rack: r{number % 40}}}}}"
+
+
+def check(number: int, interval: str) -> str:
+    """Return one check: by group, by expression, with arguments that depend on the node, in turn."""
+    assign = (
+        f"{{groups: [g{number % GROUPS}]}}",
+        f"{{expression: \"'h{number % 7}' in groups and labels.rack == 'r{number % 40}'\"}}",
+    )[number % 2]
+    args = "{port: 22}" if number % 5 else '{port: 22, host: "{{ node.address }}"}'
+    return f"{{kind: check, name: c{number}, plugin: tcp, args: {args}, assign: {assign}, interval: {interval}}}"
+
+
+def bundles(server: RegistryServer, numbers: range) -> None:
+    """Ask for the bundles of some nodes."""
+    client = server.service
+    for number in numbers:
+        client.get(f"/api/v1/nodes/n{number}/bundle")
+
+
+def not_modified(server: RegistryServer) -> float:
+    """Return how many conditional requests for unchanged bundles are answered a second."""
+    client = server.service
+    tag = client.request("GET", "/api/v1/nodes/n1/bundle").headers["ETag"]
+    threads = [threading.Thread(target=ask, args=(client, tag)) for _ in range(ASKERS)]
+
+    def run() -> None:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    return ASKERS * ASKED / seconds(run)
+
+
+def ask(client: Client, tag: str) -> None:
+    """Ask again and again for what has not changed."""
+    for _ in range(ASKED):
+        answer = client.request("GET", "/api/v1/nodes/n1/bundle", headers={"If-None-Match": tag})
+        assert answer.status == 304, answer.status
+
+
+def seconds(act: Callable[[], object]) -> float:
+    """Return how long something takes."""
+    began = time.perf_counter()
+    act()
+    return time.perf_counter() - began
