@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 def fitting(table: Sequence[Any], kind: str, names: tuple[str, ...]) -> NDArray[np.bool_]:
     """Return which entries of a table are one of `names`; an entry is a name, or a stream that has one as its `kind`."""
-    test = one_of(names)
-    return np.array([test(str(getattr(entry, kind, entry))) for entry in table], np.bool_)
+    values = table if kind in ("host", "ident") else [getattr(entry, kind) for entry in table]
+    return np.array(list(map(one_of(names), values)), np.bool_)
 
 
 @functools.lru_cache(256)
