@@ -1,7 +1,7 @@
 """The registry's objects, ready to look things up in: which nodes there are, and what runs where. Pure."""
 
 import fnmatch
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -12,13 +12,35 @@ from nodeward.store.base_registry import Key
 Facts = dict[str, Any]
 
 
-class Fleet:
-    """One revision of the objects. `changed` tells the revision that last changed each, where that matters."""
+ASSIGNED = ("check", "log")
+Matches = dict[str, list[str]]
 
-    def __init__(self, bodies: Mapping[Key, dict[str, Any]], changed: Mapping[Key, int] | None = None) -> None:
+
+class Fleet:
+    """One revision of the objects. `changed` tells the revision that last changed each, where that matters.
+
+    `earlier` is a fleet that this one came from: what is the same object in both need not be looked at again, so that a
+    change costs what it changes. (Bodies are never changed in place.)
+    """
+
+    def __init__(
+        self,
+        bodies: Mapping[Key, dict[str, Any]],
+        changed: Mapping[Key, int] | None = None,
+        earlier: "Fleet | None" = None,
+    ) -> None:
         self.bodies = bodies
         self.changed = changed or {}
         self._full: dict[Key, dict[str, Any]] = {}
+        if earlier is not None:
+            self._full = {key: full for key, full in earlier._full.items() if self.has_same(earlier, key)}
+            self.facts = self._facts_after(earlier)
+            self._matches = {kind: self._matches_after(earlier, kind) for kind in ASSIGNED}
+
+    def has_same(self, other: "Fleet", key: Key) -> bool:
+        """Say whether an object is the same in another fleet."""
+        body = self.bodies.get(key)
+        return body is not None and body is other.bodies.get(key)
 
     def of(self, kind: str) -> dict[str, dict[str, Any]]:
         """Return the objects of a kind as they were given, by name."""
@@ -41,15 +63,11 @@ class Fleet:
     @cached_property
     def facts(self) -> dict[str, Facts]:
         """What expressions and templates may know of each node, by name."""
+        return {name: _facts(name, body) for name, body in self.of("node").items()}
+
+    def _facts_after(self, earlier: "Fleet") -> dict[str, Facts]:
         return {
-            name: {
-                "name": name,
-                "address": body.get("address") or "",
-                "agent": body.get("agent", True),
-                "groups": list(body.get("groups") or []),
-                "labels": dict(body.get("labels") or {}),
-                "parents": list(body.get("parents") or []),
-            }
+            name: earlier.facts[name] if self.has_same(earlier, Key("node", name)) else _facts(name, body)
             for name, body in self.of("node").items()
         }
 
@@ -64,13 +82,42 @@ class Fleet:
 
     def nodes_of(self, kind: str, name: str) -> list[str]:
         """Return the names of the nodes that a check or log source is for."""
-        matches = self._matchers(kind)[name]
-        return [node for node, facts in self.facts.items() if matches(facts)]
+        return self._matches[kind][name]
 
     def for_node(self, kind: str, node: str) -> list[str]:
         """Return the names of the checks, or log sources, that a node has."""
-        facts = self.facts[node]
-        return [name for name, matches in self._matchers(kind).items() if matches(facts)]
+        return self._by_node[kind].get(node, [])
+
+    @cached_property
+    def _matches(self) -> dict[str, Matches]:
+        return {
+            kind: {name: _matching(body["assign"], self.facts) for name, body in self.of(kind).items()}
+            for kind in ASSIGNED
+        }
+
+    def _matches_after(self, earlier: "Fleet", kind: str) -> Matches:
+        fresh = {name: facts for name, facts in self.facts.items() if facts is not earlier.facts.get(name)}
+        gone = fresh.keys() | (earlier.facts.keys() - self.facts.keys())
+        found: Matches = {}
+        for name, body in self.of(kind).items():
+            if not self.has_same(earlier, Key(kind, name)):
+                found[name] = _matching(body["assign"], self.facts)
+            elif gone:
+                kept = [node for node in earlier.nodes_of(kind, name) if node not in gone]
+                found[name] = sorted([*kept, *_matching(body["assign"], fresh)])
+            else:
+                found[name] = earlier.nodes_of(kind, name)
+        return found
+
+    @cached_property
+    def _by_node(self) -> dict[str, Matches]:
+        found: dict[str, Matches] = {}
+        for kind, matches in self._matches.items():
+            by_node = found[kind] = {}
+            for name, nodes in matches.items():
+                for node in nodes:
+                    by_node.setdefault(node, []).append(name)
+        return found
 
     def checked_from(self, node: str) -> list[str]:
         """Return the nodes without a node server that `node` checks."""
@@ -83,15 +130,6 @@ class Fleet:
             if body.get("checked_from"):
                 found.setdefault(body["checked_from"], []).append(name)
         return found
-
-    def _matchers(self, kind: str) -> dict[str, Callable[[Facts], bool]]:
-        if kind not in self._known_matchers:
-            self._known_matchers[kind] = {name: matcher(body["assign"]) for name, body in self.of(kind).items()}
-        return self._known_matchers[kind]
-
-    @cached_property
-    def _known_matchers(self) -> dict[str, dict[str, Callable[[Facts], bool]]]:
-        return {}
 
     def contacts_of(self, node: str) -> list[str]:
         """Return who is told about a node: its own contacts and its groups'."""
@@ -117,3 +155,19 @@ class Fleet:
             and (group is None or group in facts["groups"])
             and (not labels or labels.items() <= facts["labels"].items())
         ]
+
+
+def _facts(name: str, body: Mapping[str, Any]) -> Facts:
+    return {
+        "name": name,
+        "address": body.get("address") or "",
+        "agent": body.get("agent", True),
+        "groups": list(body.get("groups") or []),
+        "labels": dict(body.get("labels") or {}),
+        "parents": list(body.get("parents") or []),
+    }
+
+
+def _matching(assign: Mapping[str, Any], nodes: Mapping[str, Facts]) -> list[str]:
+    matches = matcher(assign)
+    return [name for name, facts in nodes.items() if matches(facts)]

@@ -73,17 +73,19 @@ class Registry:
         Raise BadInput with every fault, or Conflict if the configuration is not at revision `expected` any more.
         """
         documents = list(documents)
-        return self._change(lambda bodies: verify.applied(bodies, documents), who, why, dry_run, expected)
+        return self._change(lambda bodies, fleet: verify.applied(bodies, documents, fleet), who, why, dry_run, expected)
 
     def remove(self, key: Key, who: str, why: str = "", *, expected: int | None = None) -> Outcome:
         """Take an object away. Raise NotFound if there is none, BadInput if others need it."""
         self.get(key)
-        return self._change(lambda bodies: verify.removed(bodies, key), who, why, False, expected)
+        return self._change(lambda bodies, fleet: verify.removed(bodies, key, fleet), who, why, False, expected)
 
     def restore(self, number: int, who: str) -> Outcome:
         """Make the configuration what it was at a revision; that is a new revision. Raise NotFound if there is none."""
         self.revision(number)
-        return self._change(lambda bodies: self._as_of(number, bodies), who, f"restore revision {number}", False, None)
+        return self._change(
+            lambda bodies, _: self._as_of(number, bodies), who, f"restore revision {number}", False, None
+        )
 
     def get(self, key: Key) -> dict[str, Any]:
         """Return an object's body. Raise NotFound if there is none."""
@@ -103,7 +105,7 @@ class Registry:
 
     def _change(
         self,
-        change: Callable[[Bodies], Mapping[Key, dict[str, Any]]],
+        change: Callable[[Bodies, Fleet], Mapping[Key, dict[str, Any]]],
         who: str,
         why: str,
         dry_run: bool,
@@ -115,15 +117,15 @@ class Registry:
                 raise Conflict(
                     f"The configuration is at revision {present.revision} by now, not {expected}: look again, then repeat."
                 )
-            bodies = dict(change(dict(present.fleet.bodies)))
+            bodies = dict(change(dict(present.fleet.bodies), present.fleet))
             changes = difference(present.fleet.bodies, bodies)
-            warnings = verify.warnings(bodies)
+            warnings = verify.warnings(bodies, present.fleet)
             if dry_run or not changes:
                 return Outcome(present.revision, changes, warnings)
             number = present.revision + 1
             self.shelf.commit(present.revision, Revision(number, self._now(), who, why, changes))
             changed = {**present.fleet.changed, **{each.key: number for each in changes}}
-            self._snapshot = Snapshot(number, Fleet(bodies, changed))
+            self._snapshot = Snapshot(number, Fleet(bodies, changed, present.fleet))
             return Outcome(number, changes, warnings)
 
     def _as_of(self, number: int, bodies: Bodies) -> Bodies:
@@ -139,8 +141,9 @@ class Registry:
 
 def difference(before: Mapping[Key, dict[str, Any]], after: Mapping[Key, dict[str, Any]]) -> list[Change]:
     """Return what leads from one set of objects to the other, by kind and name."""
-    return [
-        Change(key, before.get(key), after.get(key))
-        for key in sorted(before.keys() | after.keys())
-        if before.get(key) != after.get(key)
+    changed = [
+        key
+        for key in before.keys() | after.keys()
+        if (old := before.get(key)) is not (new := after.get(key)) and old != new
     ]
+    return [Change(key, before.get(key), after.get(key)) for key in sorted(changed)]

@@ -154,7 +154,7 @@ class Files:
 
 def _json(value: Any, indent: int | None = None) -> str:
     """JSON as it is: the usual filter escapes for HTML, and these files are none."""
-    return json.dumps(value, ensure_ascii=False, indent=indent)
+    return json.dumps(value, ensure_ascii=False, indent=indent, default=str)  # str: undefined says so by raising
 
 
 def _line(error: TemplateError, name: str) -> int | str:

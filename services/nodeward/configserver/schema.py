@@ -202,7 +202,7 @@ class Log(Object):
     )
     fields: dict[str, Any] = Field({}, description="Fields that every record gets.", examples=[{"tier": "front"}])
 
-    @field_validator("paths")
+    @field_validator("paths", "exclude")
     @classmethod
     def _are_absolute(cls, given: list[str]) -> list[str]:
         relative = [path for path in given if not path.startswith("/")]
@@ -227,11 +227,8 @@ class Log(Object):
     @field_validator("encoding")
     @classmethod
     def _is_an_encoding(cls, given: str | None) -> str | None:
-        if given is not None:
-            try:
-                "".encode(given)
-            except (LookupError, UnicodeError):
-                raise ValueError(f"{given!r} is not an encoding; write for example utf-16-le or latin-1") from None
+        if given is not None and not _tells_lines_apart(given):
+            raise ValueError(f"{given!r} cannot be followed; write for example utf-16-le, latin-1 or shift_jis")
         return given
 
 
@@ -343,3 +340,12 @@ def _zone(given: str) -> str:
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
         raise ValueError(f"{given!r} is not a time zone; write for example Europe/Berlin or UTC") from None
     return given
+
+
+def _tells_lines_apart(encoding: str) -> bool:
+    """tailflog cuts bytes at line ends before it decodes: what has line ends of its own, it cannot read."""
+    try:
+        "".encode(encoding)
+    except (LookupError, UnicodeError, ValueError):
+        return False
+    return not encoding.strip().lower().replace("_", "-").startswith(("utf-32", "utf32", "utf-7"))

@@ -37,13 +37,17 @@ class Findings:
     """What came of it: the bodies as they would be, every fault, and which objects were refused."""
 
     bodies: dict[Key, dict[str, Any]]
+    earlier: Fleet | None = None  # that the bodies come from, verified when it came into force
     problems: list[Problem] = field(default_factory=list)
     refused: set[Key] = field(default_factory=set)  # given, and not valid: what names them is not at fault
 
 
-def applied(present: Bodies, documents: Iterable[Document]) -> dict[Key, dict[str, Any]]:
-    """Return the registry's bodies with the documents put in. Raise BadInput with every fault of any of them."""
-    findings = Findings(dict(present))
+def applied(present: Bodies, documents: Iterable[Document], earlier: Fleet | None = None) -> dict[Key, dict[str, Any]]:
+    """Return the registry's bodies with the documents put in. Raise BadInput with every fault of any of them.
+
+    `earlier` is the fleet of `present`: what it has on a node already is not tried there again.
+    """
+    findings = Findings(dict(present), earlier)
     places: dict[Key, str] = {}
     for document in documents:
         _put(document, findings, places)
@@ -51,16 +55,16 @@ def applied(present: Bodies, documents: Iterable[Document]) -> dict[Key, dict[st
     return _or_raise(findings)
 
 
-def removed(present: Bodies, key: Key) -> dict[Key, dict[str, Any]]:
+def removed(present: Bodies, key: Key, earlier: Fleet | None = None) -> dict[Key, dict[str, Any]]:
     """Return the registry's bodies without an object. Raise BadInput if others need it."""
-    findings = Findings({other: body for other, body in present.items() if other != key})
+    findings = Findings({other: body for other, body in present.items() if other != key}, earlier)
     _between(findings, {})
     return _or_raise(findings)
 
 
-def warnings(bodies: Bodies) -> list[Problem]:
+def warnings(bodies: Bodies, earlier: Fleet | None = None) -> list[Problem]:
     """Return what is odd, though not wrong: a check that no node has, a group that no node is in."""
-    fleet = Fleet(bodies)
+    fleet = Fleet(bodies, earlier=earlier)
     found = []
     for (kind, name), body in bodies.items():
         if kind in ("check", "log") and not fleet.nodes_of(kind, name):
@@ -148,15 +152,18 @@ def _ways(bodies: Bodies, key: Key, body: dict[str, Any], fault: Fault) -> None:
 
 def _instances(findings: Findings, fault: Fault) -> None:
     """Try every check on every node it is for: arguments may depend on the node. One fault per check is enough."""
-    fleet = Fleet(findings.bodies)
+    fleet = Fleet(findings.bodies, earlier=findings.earlier)
     for key, body in findings.bodies.items():
-        probes = [(key, "", body)] if key.kind == "check" else [(key, "check.", body.get("check"))]
-        for owner, prefix, probe in probes:
-            if probe is None or owner.kind not in ("check", "node"):
-                continue
-            nodes = fleet.nodes_of("check", owner.name) if owner.kind == "check" else [owner.name]
-            for problem in _probe_faults(probe, [fleet.facts[name] for name in nodes] or [render.SAMPLE]):
-                fault(owner, prefix + problem.path, problem.message)
+        probe, prefix = (body, "") if key.kind == "check" else (body.get("check"), "check.")
+        if probe is None or key.kind not in ("check", "node"):
+            continue
+        nodes = [fleet.facts[name] for name in (fleet.nodes_of("check", key.name) if not prefix else [key.name])]
+        if findings.earlier is not None and fleet.has_same(findings.earlier, key):
+            nodes = [facts for facts in nodes if facts is not findings.earlier.facts.get(facts["name"])]
+        else:
+            nodes = nodes or [render.SAMPLE]
+        for problem in _probe_faults(probe, nodes):
+            fault(key, prefix + problem.path, problem.message)
 
 
 def _probe_faults(probe: dict[str, Any], nodes: list[dict[str, Any]]) -> list[Problem]:
