@@ -118,8 +118,8 @@ class Stream:
             return None
         life = self.life
         lines = split(self._held, life.offset, life.encoding, life.cut, final)
+        self._more = lines is not None  # until they are accepted, they are there to be taken again
         if lines is None:
-            self._more = False
             return None
         data = self._held[: lines.end - life.offset]
         return Chunk(lines, life.passed(data, self._before + data[-TAIL:], lines.cut), len(data))

@@ -1,0 +1,66 @@
+"""One file while it is followed, and what tells its life again."""
+
+import os
+
+import pytest
+
+from nodeward.tailflog.config import Source
+from nodeward.tailflog.life import begin, behind, unpacked
+from nodeward.tailflog.parse import Parser
+from nodeward.tailflog.stream import Rewritten, Stream
+
+
+def _stream(path):
+    status = path.stat()
+    parser = Parser(Source(source="s", paths=[str(path)]), "n", 0)
+    stream = Stream(begin("s", str(path), status.st_dev, status.st_ino, 1), parser, str(path))
+    stream.open()
+    return stream
+
+
+def test_taking_twice_without_accepting_gives_the_same(tmp_path):
+    path = tmp_path / "a.log"
+    path.write_bytes(b"one\ntwo\nthr")
+    stream = _stream(path)
+    first = stream.take()
+    again = stream.take()
+    assert first.lines.lines == again.lines.lines == [b"one", b"two"]
+    stream.accept(again)
+    assert stream.take() is None
+    assert stream.take(final=True).lines.lines == [b"thr"]
+    stream.close()
+
+
+def test_a_life_is_told_again_by_its_bytes_and_a_changed_file_is_not(tmp_path):
+    path = tmp_path / "a.log"
+    path.write_bytes(b"".join(b"line %d\n" % number for number in range(1000)))
+    stream = _stream(path)
+    while (chunk := stream.take()) is not None:
+        stream.accept(chunk)
+    life = unpacked(stream.life.packed())
+    assert life == stream.life and life.offset == path.stat().st_size
+    assert life.continues(stream.read, path.stat().st_size)
+    with path.open("r+b") as file:
+        file.write(b"LINE")
+    assert not life.continues(stream.read, path.stat().st_size)
+    os.truncate(path, 10)
+    with pytest.raises(Rewritten):
+        stream.take()
+    stream.close()
+
+
+def test_what_is_passed_over_at_once_is_the_same_life_as_what_is_read_line_by_line(tmp_path):
+    path = tmp_path / "a.log"
+    path.write_bytes(b"x" * 99 + b"\n" + b"".join(b"line %d\n" % number for number in range(5000)))
+    stream = _stream(path)
+    started = stream.life
+    while (chunk := stream.take()) is not None:
+        stream.accept(chunk)
+    passed = behind(started, stream.read, path.stat().st_size)
+    assert (passed.offset, passed.crc, passed.tail, passed.marks) == (
+        stream.life.offset,
+        stream.life.crc,
+        stream.life.tail,
+        stream.life.marks,
+    )
+    stream.close()
