@@ -119,13 +119,14 @@ class Registry:
                 )
             bodies = dict(change(dict(present.fleet.bodies), present.fleet))
             changes = difference(present.fleet.bodies, bodies)
-            warnings = verify.warnings(bodies, present.fleet)
+            number = present.revision + 1
+            changed = {**present.fleet.changed, **{each.key: number for each in changes}}
+            fleet = Fleet(bodies, changed, present.fleet)
+            warnings = verify.warnings(fleet)
             if dry_run or not changes:
                 return Outcome(present.revision, changes, warnings)
-            number = present.revision + 1
             self.shelf.commit(present.revision, Revision(number, self._now(), who, why, changes))
-            changed = {**present.fleet.changed, **{each.key: number for each in changes}}
-            self._snapshot = Snapshot(number, Fleet(bodies, changed, present.fleet))
+            self._snapshot = Snapshot(number, fleet)
             return Outcome(number, changes, warnings)
 
     def _as_of(self, number: int, bodies: Bodies) -> Bodies:

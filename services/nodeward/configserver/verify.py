@@ -62,11 +62,10 @@ def removed(present: Bodies, key: Key, earlier: Fleet | None = None) -> dict[Key
     return _or_raise(findings)
 
 
-def warnings(bodies: Bodies, earlier: Fleet | None = None) -> list[Problem]:
+def warnings(fleet: Fleet) -> list[Problem]:
     """Return what is odd, though not wrong: a check that no node has, a group that no node is in."""
-    fleet = Fleet(bodies, earlier=earlier)
     found = []
-    for (kind, name), body in bodies.items():
+    for (kind, name), body in fleet.bodies.items():
         if kind in ("check", "log") and not fleet.nodes_of(kind, name):
             found.append(Problem(f"{kind} {name}: assign", "no node matches, so nothing comes of it yet"))
         for group in body.get("assign", {}).get("groups") or []:

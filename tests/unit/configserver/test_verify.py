@@ -3,6 +3,7 @@
 import pytest
 
 from nodeward.configserver import documents, verify
+from nodeward.configserver.fleet import Fleet
 from nodeward.core.errors import BadInput
 from nodeward.store.base_registry import Key
 
@@ -128,7 +129,7 @@ def test_objects_are_kept_as_they_were_given():
 
 
 def test_a_check_that_nobody_has_is_odd_and_not_wrong():
-    found = verify.warnings(applied("{kind: check, name: c, assign: {groups: [web]}, plugin: load}"))
+    found = verify.warnings(Fleet(applied("{kind: check, name: c, assign: {groups: [web]}, plugin: load}")))
     assert [str(each) for each in found] == [
         "At 'check c: assign': no node matches, so nothing comes of it yet",
         "At 'check c: assign.groups': no node is in group 'web' yet",
