@@ -514,7 +514,8 @@ def test_retention_removes_old_days_and_counts_them(opener: Opener) -> None:
     assert (removed.records, len(removed.days)) == (10, 1)
     assert shelf.retain(NOON - 2 * DAY, 10**12).records == 10
     assert shelf.retain(NOON - 2 * DAY, 10**12).records == 0
-    for again in (shelf, opener()):
+    for opened_again in (False, True):
+        again = opener() if opened_again else shelf
         assert {one.record.source for one in found(again)} == {"d0"}
         assert [total.source for total in again.sources()] == ["d0"]
         assert again.figures().records == 10

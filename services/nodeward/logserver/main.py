@@ -22,7 +22,7 @@ from nodeward.logserver.retain import Retention
 from nodeward.logserver.senders import Senders
 from nodeward.logserver.settings import LogserverSettings
 from nodeward.logserver.syslog import Syslog
-from nodeward.store import choose
+from nodeward.store import choose_logs
 from nodeward.store.base import LogShelf
 from nodeward.supervise import http as programs
 
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     settings = load(LogserverSettings)
     port("logserver")
-    choose.check(settings.store)
+    choose_logs.check(settings.store)
     if asked.check_config:
         return 0
     core_log.set_up(settings)
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def serve(settings: LogserverSettings) -> int:
     """Open the shelf, run all parts, close it."""
     base = ground(settings)
-    shelf = choose.log_shelf(settings.store, settings.data / "logs")
+    shelf = choose_logs.log_shelf(settings.store, settings.data / "logs")
     try:
         return run(build(settings, base, shelf))
     finally:

@@ -1,1 +1,1 @@
-"""The shelves: contracts in `base`, one module per backend, chosen in `choose`."""
+"""The shelves: contracts in `base`, one module per backend, chosen in `choose_*`."""

@@ -1,4 +1,4 @@
-"""The contract of the log shelf: what every backend must keep. `choose` says which backend is used.
+"""The contract of the log shelf: what every backend must keep. `choose_logs` says which backend is used.
 
 A **stream** is (node, source, generation): one life of a file, or of a process that writes its own records. Within it the
 offsets of records grow, and a shelf keeps one cursor per stream: the offset behind the last record it has.

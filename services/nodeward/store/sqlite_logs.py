@@ -10,17 +10,14 @@ Whatever a crash leaves of it is invisible, and is written again in exactly the 
 
 import contextlib
 import dataclasses
-import heapq
 import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
-
 from nodeward.core.batch import Batch
-from nodeward.core.errors import NodewardError, NotFound, Unavailable
+from nodeward.core.errors import NodewardError, Unavailable
 from nodeward.store import base
 from nodeward.store.base import (
     Arrivals,
@@ -34,7 +31,6 @@ from nodeward.store.base import (
     Outcome,
     Page,
     Removed,
-    Scanned,
     SourceTotals,
     Top,
 )
@@ -43,17 +39,14 @@ from nodeward.store.logblocks.block import Meta
 from nodeward.store.logblocks.codec import Damaged
 from nodeward.store.logblocks.compactor import BLOCK_BYTES, BLOCK_ROWS, Compactor
 from nodeward.store.logblocks.day import DAY, Day, View, Writer
-from nodeward.store.logblocks.hot import Entry, Gone, HotPart, State
-from nodeward.store.logblocks.rows import Numbers
-from nodeward.store.logblocks.units import Stored, Unit
+from nodeward.store.logblocks.hot import Gone, HotPart, State
+from nodeward.store.logblocks.moment import Moment, identifier, parsed
 
 log = logging.getLogger(__name__)
 
 HOT_BATCHES = 1000  # a search looks through each hot batch: this bounds them where batches are small
 HOT_SECONDS = 120
 MERGE_RUN = 8
-MAX_BEHIND = 20_000  # records a follower may be behind before some are skipped
-CONTEXT_BLOCKS = 64
 STREAM_MEMORY = 90 * DAY
 
 Answer = TypeVar("Answer")
@@ -90,7 +83,7 @@ class SqliteLogShelf(LogShelf):
         """Return the next `limit` records that match, by time."""  # fmt: skip
         place = search.read_cursor(cursor, newest_first) if cursor else None
 
-        def answer(moment: _Moment) -> Page:
+        def answer(moment: Moment) -> Page:
             near = _near(query, place)
             units = moment.by_time(near.start, near.end, newest_first)
             return search.search(
@@ -106,9 +99,9 @@ class SqliteLogShelf(LogShelf):
     def context(self, identifier: str, before: int, after: int) -> tuple[list[Found], Found, list[Found]]:
         """Return a record between its neighbours."""
 
-        def answer(moment: _Moment) -> tuple[list[Found], Found, list[Found]]:
+        def answer(moment: Moment) -> tuple[list[Found], Found, list[Found]]:
             found = moment.read(*moment.locate(identifier))
-            seq = _parsed(identifier)[1]
+            seq = parsed(identifier)[1]
             return (
                 moment.neighbours(found, seq, before, -1)[::-1],
                 found,
@@ -129,7 +122,7 @@ class SqliteLogShelf(LogShelf):
     def histogram(self, query: LogQuery, bins: int, effort: Effort | None = None) -> Histogram:
         """Count what matches by time and level."""
 
-        def answer(moment: _Moment) -> Histogram:
+        def answer(moment: Moment) -> Histogram:
             units = moment.by_time(query.start, query.end)
             return count.histogram(units, query, bins, effort or Effort(), moment.scanned)
 
@@ -138,7 +131,7 @@ class SqliteLogShelf(LogShelf):
     def top(self, query: LogQuery, name: str, limit: int, effort: Effort | None = None) -> Top:
         """Count what matches by a field's values."""
 
-        def answer(moment: _Moment) -> Top:
+        def answer(moment: Moment) -> Top:
             units = moment.by_time(query.start, query.end)
             return count.top(units, query, name, limit, effort or Effort(), moment.scanned)
 
@@ -166,6 +159,8 @@ class SqliteLogShelf(LogShelf):
     def retain(self, before: int, max_bytes: int) -> Removed:
         """Remove one day, or part of one, that is too old or too much."""
         with self._upkeep:
+            if self._hot.pending() is not None:
+                return Removed()  # a day may hold blocks of a range that is still to be compacted anew
             self._hot.forget_streams(before - STREAM_MEMORY)
             for day in self._all_days():
                 removed = self._remove_old(day, before)
@@ -202,11 +197,11 @@ class SqliteLogShelf(LogShelf):
         self._hot.close()
 
     @contextlib.contextmanager
-    def _moment(self) -> Iterator["_Moment"]:
+    def _moment(self) -> Iterator["Moment"]:
         with contextlib.ExitStack() as stack:
-            yield _Moment(self._hot, self._hot.state, self._all_days(), stack)
+            yield Moment(self._hot, self._hot.state, self._all_days(), stack)
 
-    def _at_one_moment(self, answer: Callable[["_Moment"], Answer]) -> Answer:
+    def _at_one_moment(self, answer: Callable[["Moment"], Answer]) -> Answer:
         """Return the answer as of one moment; where compaction was quicker, take another moment."""
         for _ in range(20):
             try:
@@ -314,200 +309,6 @@ class SqliteLogShelf(LogShelf):
         return total
 
 
-class _Moment:
-    """The shelf as it stood at one moment: the hot batches, and the blocks of what is below `compacted`."""
-
-    def __init__(self, hot: HotPart, state: State, days: list[Day], stack: contextlib.ExitStack) -> None:
-        self._hot, self._state, self._days, self._stack = hot, state, days, stack
-        self._views: dict[int, View | None] = {}
-        self.scanned = Scanned()
-
-    def by_time(self, start: int, end: int, newest_first: bool = True) -> Iterator[Unit]:
-        """Yield the units with records in [start, end), by their newest time, or by their oldest."""
-        if newest_first:
-            return heapq.merge(
-                self._hot_units(start, end, True), self._stored_units(start, end, True), key=lambda unit: -unit.max_time
-            )
-        return heapq.merge(
-            self._hot_units(start, end, False), self._stored_units(start, end, False), key=lambda unit: unit.min_time
-        )
-
-    def everything(self) -> Iterator[Unit]:
-        """Yield every unit."""
-        return self.by_time(base.MIN_TIME, base.MAX_TIME)
-
-    def locate(self, identifier: str) -> tuple[Unit, int]:
-        """Return where the record of that id lies: its unit and row. Raise NotFound."""
-        moment, seq = _parsed(identifier)
-        for unit in self._around(moment, seq):
-            with search.reporting(unit, self.scanned):
-                rows = unit.matching(LogQuery(start=moment, end=moment + 1))
-                rows = rows[unit.at("seqs", rows) == seq]
-                if len(rows):
-                    return unit, int(rows[0])
-        why = "; what may have held it cannot be read" if self.scanned.damaged else ""
-        raise NotFound(f"There is no record with id '{identifier[:80]}'{why}.")
-
-    def read(self, unit: Unit, row: int) -> Found:
-        """Return the record of that place. Raise Unavailable if it cannot be read."""
-        try:
-            return _found(unit, np.array([row]))[0]
-        except Damaged as error:
-            raise Unavailable(f"The record lies in a damaged block ({unit.where}): {error}.") from None
-
-    def neighbours(self, found: Found, seq: int, limit: int, side: int) -> list[Found]:
-        """Return the nearest records of the same stream, nearest first: arrived before (-1) or after (1)."""
-        record = found.record
-        stream = (record.node, record.source, record.generation)
-        query = LogQuery(nodes=(record.node,), sources=(record.source,))
-        nearest: list[tuple[int, Found]] = []
-        for looked, unit in enumerate(self._by_arrival(seq, side)):
-            next_one = unit.from_seq if side > 0 else unit.to_seq - 1
-            full = len(nearest) >= limit and (limit == 0 or side * nearest[limit - 1][0] < side * next_one)
-            if full or looked >= CONTEXT_BLOCKS:
-                break
-            with search.reporting(unit, self.scanned):
-                nearest += _of_stream(unit, query, stream, seq, side, limit)
-                nearest.sort(key=lambda pair: side * pair[0])
-        return [one for _, one in nearest[:limit]]
-
-    def arrivals(self, query: LogQuery, after: int | None, limit: int) -> Arrivals:
-        """Return what arrived behind `after`, in that order; None: the newest that did."""
-        last = self._state.next_seq - 1
-        after = None if after is None else min(after, last)  # one from before a restore
-        begin = max(after if after is not None else 0, last - MAX_BEHIND)
-        found: list[tuple[int, Unit, int]] = []
-        for unit in self._arrived_after(begin):
-            with search.reporting(unit, self.scanned):
-                rows = unit.matching(query)
-                seqs = unit.at("seqs", rows)
-                found += [(int(seq), unit, int(row)) for seq, row in zip(seqs, rows, strict=True) if seq > begin]
-            if after is not None and unit.where == "hot" and len(found) >= limit:
-                break
-        found.sort(key=lambda place: place[0])
-        chosen = found[:limit] if after is not None else found[-limit:]
-        cursor = chosen[-1][0] if after is not None and len(found) >= limit else last
-        skipped = begin - after if after is not None and after < begin else 0
-        return Arrivals(self._read_all(chosen), cursor, skipped)
-
-    def take_damage(self) -> list[Damage]:
-        """Return the damage met since the last call."""
-        damaged, self.scanned.damaged = self.scanned.damaged, []
-        return damaged
-
-    def _read_all(self, places: list[tuple[int, Unit, int]]) -> list[Found]:
-        found: dict[int, Found] = {}
-        by_unit: dict[int, list[tuple[int, Unit, int]]] = {}
-        for place in places:
-            by_unit.setdefault(id(place[1]), []).append(place)
-        for group in by_unit.values():
-            unit = group[0][1]
-            group.sort(key=lambda place: place[2])
-            with search.reporting(unit, self.scanned):
-                read = _found(unit, np.array([row for _, _, row in group]))
-                found.update(zip((seq for seq, _, _ in group), read, strict=True))
-        return [found[seq] for seq in sorted(found)]
-
-    def _hot_units(self, start: int, end: int, newest_first: bool) -> Iterator[Unit]:
-        entries = [entry for entry in self._state.entries if entry.max_time >= start and entry.min_time < end]
-        entries.sort(key=lambda entry: -entry.max_time if newest_first else entry.min_time)
-        return self._opened(entries)
-
-    def _opened(self, entries: Sequence[Entry]) -> Iterator[Unit]:
-        for entry in entries:
-            try:
-                yield self._hot.unit(entry)
-            except Damaged as error:
-                self._report("hot", entry.min_time, entry.max_time, entry.count, str(error))
-
-    def _stored_units(self, start: int, end: int, newest_first: bool) -> Iterator[Unit]:
-        days = self._days if newest_first else self._days[::-1]
-        for day in days:
-            if day.number * DAY < end and (day.number + 1) * DAY > start:
-                view = self._view(day)
-                if view is not None:
-                    blocks = self._visible(view.blocks(start, end, newest_first))
-                    yield from self._readers(day, view, blocks)
-
-    def _readers(self, day: Day, view: View, blocks: Sequence[tuple[int, Meta]]) -> Iterator[Stored]:
-        for number, meta in blocks:
-            where = f"{day.path.name}, block {number}"
-            try:
-                reader = compactor.reader(view, number, meta, self._on_read)
-            except Damaged as error:
-                self._report(where, meta.min_time, meta.max_time, meta.records, str(error))
-                continue
-            self.scanned.blocks += 1
-            yield Stored(where, reader, self._on_pass)
-
-    def _visible(self, blocks: Sequence[tuple[int, Meta]]) -> list[tuple[int, Meta]]:
-        """Return the blocks that hold what is not hot. One that holds both was merged meanwhile: raise Gone."""
-        compacted = self._state.compacted
-        if any(meta.from_seq < compacted < meta.to_seq for _, meta in blocks):
-            raise Gone
-        return [(number, meta) for number, meta in blocks if meta.to_seq <= compacted]
-
-    def _view(self, day: Day) -> View | None:
-        if day.number not in self._views:
-            try:
-                self._views[day.number] = self._stack.enter_context(day.view())
-            except NodewardError as error:
-                self._views[day.number] = None
-                if day.path.exists():  # else retention removed it just now
-                    self._report(day.path.name, day.number * DAY, (day.number + 1) * DAY - 1, 0, str(error))
-        return self._views[day.number]
-
-    def _around(self, moment: int, seq: int) -> Iterator[Unit]:
-        """Yield the units that may hold that record."""
-        if seq >= self._state.compacted:
-            yield from self._opened([entry for entry in self._state.entries if entry.seq <= seq < entry.end])
-            return
-        for unit in self._stored_units(moment, moment + 1, True):
-            if unit.from_seq <= seq < unit.to_seq:
-                yield unit
-
-    def _by_arrival(self, seq: int, side: int) -> Iterator[Unit]:
-        """Yield units from that sequence number on, forwards or backwards."""
-        entries = [entry for entry in self._state.entries if (entry.end > seq if side > 0 else entry.seq <= seq)]
-        stored = []
-        for day in self._days:
-            view = self._view(day)
-            blocks = self._visible(view.blocks(base.MIN_TIME, base.MAX_TIME)) if view is not None else []
-            stored += [
-                (meta, day, view, number)
-                for number, meta in blocks
-                if (meta.to_seq > seq if side > 0 else meta.from_seq <= seq)
-            ]
-        stored.sort(key=lambda place: place[0].from_seq if side > 0 else -place[0].to_seq)
-        if side < 0:
-            yield from self._opened(entries[::-1])
-        for meta, day, view, number in stored:
-            assert view is not None
-            yield from self._readers(day, view, [(number, meta)])
-        if side > 0:
-            yield from self._opened(entries)
-
-    def _arrived_after(self, after: int) -> Iterator[Unit]:
-        if after + 1 < self._state.compacted:
-            yield from (unit for unit in self._by_arrival(after + 1, 1) if unit.to_seq > after + 1)
-            return
-        yield from self._opened([entry for entry in self._state.entries if entry.end > after + 1])
-
-    def _report(self, where: str, start: int, end: int, records: int, reason: str) -> None:
-        self.scanned.damaged.append(Damage(where, start, end, records, reason))
-
-    def _on_read(self, size: int) -> None:
-        self.scanned.bytes += size
-
-    def _on_pass(self) -> None:
-        self.scanned.passed_over += 1
-
-
-def identifier(moment: int, seq: int) -> str:
-    """Return the id of a record: its time says in which day's file it lies, its sequence number which one it is."""
-    return f"{moment:x}-{seq:x}"
-
-
 def due(state: State, now: int) -> int | None:
     """Return up to which sequence number hot batches shall be compacted now, or None if that can wait."""
     rows = size = 0
@@ -548,36 +349,6 @@ def _near(query: LogQuery, place: search.Cursor | None) -> LogQuery:
     if place.newest_first:
         return dataclasses.replace(query, end=min(query.end, place.time + 1))
     return dataclasses.replace(query, start=max(query.start, place.time))
-
-
-def _parsed(identifier_: str) -> tuple[int, int]:
-    moment, _, seq = identifier_.partition("-")
-    try:
-        found = int(moment, 16), int(seq, 16)
-    except ValueError:
-        found = -1, -1
-    if len(identifier_) > 40 or min(found) < 0 or max(found) >= 2**62:
-        raise NotFound(f"'{identifier_[:80]}' is no id of a log record.")
-    return found
-
-
-def _of_stream(
-    unit: Unit, query: LogQuery, stream: tuple[str, str, str], seq: int, side: int, limit: int
-) -> list[tuple[int, Found]]:
-    """Return the records of a stream in a unit that are nearest to `seq` on one side."""
-    rows = unit.matching(query)
-    table, codes = unit.names("stream", rows)
-    seqs = unit.at("seqs", rows)
-    wanted = np.array([entry[:3] == stream for entry in table], np.bool_)[codes] & ((seqs - seq) * side > 0)
-    nearest = np.argsort(side * seqs[wanted], kind="stable")[:limit]
-    rows = np.sort(rows[wanted][nearest])
-    return list(zip(unit.at("seqs", rows).tolist(), _found(unit, rows), strict=True)) if len(rows) else []
-
-
-def _found(unit: Unit, rows: Numbers) -> list[Found]:
-    """Return the records of these rows, which grow."""
-    seqs = unit.at("seqs", rows).tolist()
-    return [Found(identifier(one.time, seq), one) for one, seq in zip(unit.records(rows), seqs, strict=True)]
 
 
 def _totals(view: View, identifiers: Sequence[int]) -> list[tuple[str, str, int, int, int]]:

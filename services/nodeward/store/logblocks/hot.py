@@ -109,6 +109,7 @@ class HotPart:
         self._readers = sqlite.Readers(path)
         self._writing = threading.Lock()
         self._waiting: list[_Ticket] = []
+        self._queueing = threading.Lock()
         self._cache = _Cache(_CACHE_BYTES)
         self.arrived = threading.Condition()
         self.state = self._load()
@@ -118,10 +119,12 @@ class HotPart:
         for batch, _ in batches:
             check(batch)
         ticket = _Ticket(batches, received)
-        self._waiting.append(ticket)
+        with self._queueing:
+            self._waiting.append(ticket)
         with self._writing:
             if not ticket.done:
-                tickets, self._waiting = self._waiting, []
+                with self._queueing:
+                    tickets, self._waiting = self._waiting, []
                 self._commit(tickets)
         if ticket.error:
             raise ticket.error
@@ -152,7 +155,7 @@ class HotPart:
 
     def pending(self) -> int | None:
         """Return the end of the range that was at work, if there is one."""
-        (to_seq,) = self._connection.execute("SELECT compacting FROM marks").fetchone()
+        (to_seq,) = self._readers.get().execute("SELECT compacting FROM marks").fetchone()
         return None if to_seq is None else int(to_seq)
 
     def finish_compaction(self, to_seq: int, unreadable: Sequence[int]) -> None:
@@ -192,7 +195,7 @@ class HotPart:
 
     def removing(self) -> list[str]:
         """Return the days whose files are on their way out."""
-        return [day for (day,) in self._connection.execute("SELECT day FROM removing").fetchall()]
+        return [day for (day,) in self._readers.get().execute("SELECT day FROM removing").fetchall()]
 
     def removed(self, day: str) -> None:
         """Note that a day's file is gone."""
