@@ -251,7 +251,7 @@ def decode(data: bytes) -> Iterator[tuple[Batch, bytes]]:
     while start < len(data):
         try:
             body = unpacker.unpack()
-        except (msgpack.UnpackException, ValueError, RecursionError) as error:
+        except (msgpack.UnpackException, ValueError, TypeError, RecursionError) as error:  # TypeError: a list as key
             raise BadInput(
                 f"The batch at byte {start} is not msgpack that can be read ({type(error).__name__})."
             ) from None

@@ -9,6 +9,8 @@ from cheroot.wsgi import Server as CherootServer
 
 from nodeward.core.errors import ConfigError
 
+MAX_HEADER = 64 * 1024  # cheroot has no bound of its own, and reads it before anybody has shown a token
+
 
 class Server:
     """An HTTP server on threads of its own. `port` is the port it really has (useful where 0 was asked for)."""
@@ -24,6 +26,7 @@ class Server:
             timeout=30,
             shutdown_timeout=3,
         )
+        self._server.max_request_header_size = MAX_HEADER
         self._server.prepare()
         self.port: int = self._server.bind_addr[1]
         self._thread = threading.Thread(target=self._server.serve, name="http", daemon=True)

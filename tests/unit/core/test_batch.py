@@ -94,6 +94,7 @@ def test_a_spoilt_batch_names_what_is_wrong(changes, says):
         list(batch.decode(_spoilt(**changes)))
 
 
-def test_nested_bombs_are_refused():
+@pytest.mark.parametrize("bomb", [b"\x91" * 100_000, b"\x81\x91\x01\x01", b"\x81\x80\x01"])
+def test_nested_bombs_and_keys_that_are_no_keys_are_refused(bomb):
     with pytest.raises(BadInput):
-        list(batch.decode(b"\x91" * 100_000))
+        list(batch.decode(bomb))

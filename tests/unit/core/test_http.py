@@ -1,3 +1,5 @@
+import socket
+
 import pytest
 from pydantic import BaseModel
 
@@ -15,7 +17,7 @@ from nodeward.core.errors import (
     TooMany,
     Unavailable,
 )
-from nodeward.core.server import Server
+from nodeward.core.server import MAX_HEADER, Server
 
 
 class Credentials:
@@ -175,6 +177,13 @@ def test_what_is_no_json_is_told():
     with pytest.raises(Unavailable, match="not JSON"):
         Client(f"http://127.0.0.1:{server.port}").get("/x")
     server.stop()
+
+
+@pytest.mark.parametrize("start", [b"GET /", b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: "])
+def test_a_header_without_end_is_cut_off(served, start):
+    with socket.create_connection(("127.0.0.1", int(served[1].rsplit(":", 1)[1])), timeout=10) as caller:
+        caller.sendall(start + b"a" * (MAX_HEADER + 1) + b"\r\n")
+        assert caller.recv(100).split(b" ")[1] in (b"413", b"414")
 
 
 def test_a_taken_port_is_one_clear_sentence(served):
