@@ -266,11 +266,11 @@ class Match(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    groups: Names = []
-    labels: Labels = {}
+    groups: Names = Field([], description="In one of these groups.", examples=[["web"]])
+    labels: Labels = Field({}, description="With all of these labels.", examples=[{"dc": "sh"}])
     nodes: list[Text] = Field([], description="* and ? stand for any text.", examples=[["web-*"]])
     services: list[Text] = Field([], description="* and ? stand for any text.", examples=[["disk-*"]])
-    states: list[State] = []
+    states: list[State] = Field([], description="In one of these states.", examples=[["CRITICAL", "DOWN"]])
 
 
 class Route(Object):
