@@ -8,6 +8,7 @@
 Records are sorted by host, then by stream, so that one host's lines lie together: a search for a host reads one piece or two.
 """
 
+import functools
 import itertools
 import zlib
 from collections.abc import Mapping, Sequence
@@ -76,19 +77,25 @@ class Encoded:
     text: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Head:
     """A block's head, read."""
 
     hosts: list[str]
     idents: list[str]
-    streams: list[Stream]
+    stream_rows: list[list[str]]
     has_lengths: bool  # else each line ends where the next newline is
     pieces: list[Place]
     checks: list[int]  # crc32 of each shard of the filters
     levels: dict[int, int]  # how many records of each level
     totals: list[tuple[str, str, int, int, int]]  # node, source, records, raw bytes, parse errors
     minutes: int  # rows of the counters; 0: they would take as long to read as the columns
+    bounds: Numbers  # the first row of each piece, and the count behind them
+
+    @functools.cached_property
+    def streams(self) -> list[Stream]:
+        """The table of streams; most searches never look at it."""
+        return [Stream(*row) for row in self.stream_rows]
 
 
 def encode(rows: Rows, from_seq: int, to_seq: int, part: int = 0) -> Encoded:
@@ -129,20 +136,21 @@ def level_bits(levels: Sequence[int]) -> int:
     return bits
 
 
-def read_head(data: bytes) -> Head:
-    """Return the head. Raise Damaged."""
+def read_head(data: bytes, records: int) -> Head:
+    """Return the head of a block of so many records. Raise Damaged."""
     try:
         body = msgpack.unpackb(codec.decompress(data), strict_map_key=False)
         return Head(
             hosts=body["hosts"],
             idents=body["idents"],
-            streams=[Stream(*stream) for stream in body["streams"]],
+            stream_rows=body["streams"],
             has_lengths=body["has_lengths"],
             pieces=[Place(*place) for place in body["pieces"]],
             checks=body["checks"],
             levels=body["levels"],
             totals=[tuple(total) for total in body["totals"]],
             minutes=body["minutes"],
+            bounds=np.array([*(place[0] for place in body["pieces"]), records]),
         )
     except (msgpack.UnpackException, ValueError, TypeError, KeyError) as error:
         raise Damaged(f"the head cannot be read ({error})") from None

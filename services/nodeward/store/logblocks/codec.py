@@ -101,6 +101,21 @@ class Columns:
             found = self._unpacked[name] = self._unpack(self._places[name])
         return found
 
+    def at(self, name: str, rows: Numbers) -> Numbers:
+        """Return a column of these rows; where they are few, without unpacking the others."""
+        found = self._unpacked.get(name)
+        if found is not None:
+            return found[rows]
+        at = self._places[name]
+        differences, size, first, least, divisor = _HEAD.unpack_from(self._data, at)
+        if not size:
+            return first + least * rows if differences else np.full(len(rows), least)
+        if differences or len(rows) * 8 > self._count:
+            return self.get(name)[rows]
+        shuffled = np.frombuffer(self._data, np.uint8, size * self._count, at + _HEAD.size).reshape(size, self._count)
+        values = np.ascontiguousarray(shuffled[:, rows].T).view(f"<u{size}").ravel().astype(np.int64)
+        return values * divisor + least
+
     def _unpack(self, at: int) -> Numbers:
         differences, size, first, least, divisor = _HEAD.unpack_from(self._data, at)
         stored = self._count - 1 if differences and self._count else self._count

@@ -117,10 +117,10 @@ class View:
         """Return a block's head. Raise Damaged."""
         head = self._day.heads.get(identifier)
         if head is None:
-            row = self._connection.execute("SELECT head FROM blocks WHERE id = ?", (identifier,)).fetchone()
+            row = self._connection.execute("SELECT head, records FROM blocks WHERE id = ?", (identifier,)).fetchone()
             if row is None:
                 raise Damaged("the head is missing")
-            head = block.read_head(row[0])
+            head = block.read_head(*row)
             if len(self._day.heads) >= _HEADS:
                 self._day.heads.clear()
             self._day.heads[identifier] = head

@@ -15,6 +15,8 @@ from nodeward.store.logblocks.match import Lines, Mask
 from nodeward.store.logblocks.names import fitting
 from nodeward.store.logblocks.rows import NEWLINE, Names, Numbers, Rows, join
 
+_CODES = {"host": "host_codes", "ident": "ident_codes", **dict.fromkeys(("node", "source", "stream"), "stream_codes")}
+
 Read = Callable[[str, int, int], bytes]  # part, position, length (-1: to its end)
 
 
@@ -30,7 +32,7 @@ class Reader:
         self._pieces: dict[int, Piece] = {}
         self._fitting: dict[tuple[str, tuple[str, ...]], Mask] = {}
         self._counters: Columns | None = None
-        self.bounds = np.array([*(place.row for place in head.pieces), meta.records])
+        self.bounds = head.bounds
 
     def may_hold(self, wanted: Sequence[Sequence[int]]) -> Mask:
         """Given groups of hashes, return for each piece whether it may hold one of each group."""
@@ -117,12 +119,19 @@ class Piece:
 
     def column(self, name: str) -> Numbers:
         """Return a column of its records."""
+        return self._opened().get(name)
+
+    def at(self, name: str, rows: Numbers) -> Numbers:
+        """Return a column of these rows."""
+        return self._opened().at(name, rows)
+
+    def _opened(self) -> Columns:
         if self._columns is None:
             data = codec.decompress(self._read("text", self._place.at, self._place.columns))
             self._on_read(len(data))
             names = COLUMNS if self._block.head.has_lengths else COLUMNS[:-1]
             self._columns = Columns(data, names, self.count)
-        return self._columns.get(name)
+        return self._columns
 
     def fits(self, kind: str, names: tuple[str, ...]) -> Mask:
         """Return which records have one of `names` as host, ident, node or source."""
@@ -130,7 +139,11 @@ class Piece:
 
     def codes(self, kind: str) -> Numbers:
         """Return the codes of hosts, idents, nodes or sources."""
-        return self.column(f"{kind}_codes" if kind in ("host", "ident") else "stream_codes")
+        return self.column(_CODES[kind])
+
+    def codes_at(self, kind: str, rows: Numbers) -> Numbers:
+        """Return the codes of these rows."""
+        return self.at(_CODES[kind], rows)
 
     def lines(self) -> Lines:
         """Return its lines."""
@@ -205,19 +218,19 @@ class Piece:
         new = {int(row): place for place, row in enumerate(wanted)} if any(extra.values()) else {}
 
         def names(kind: str, table: list[Any]) -> Names[Any]:
-            return Names(table, self.codes(kind)[wanted].astype(np.uint32))
+            return Names(table, self.codes_at(kind, wanted).astype(np.uint32))
 
         return Rows(
             raw=b"".join(self._cut(heads, tails)),
             ends=np.cumsum(lengths),
-            seqs=self.column("seqs")[wanted],
-            times=self.column("times")[wanted],
-            received=self.column("received")[wanted],
-            offsets=self.column("places")[wanted] + self._place.raw + self.begin + heads,
-            levels=self.column("levels")[wanted],
-            pids=self.column("pids")[wanted],
-            starts=self.column("starts")[wanted],
-            stops=lengths - self.column("behind")[wanted],
+            seqs=self.at("seqs", wanted),
+            times=self.at("times", wanted),
+            received=self.at("received", wanted),
+            offsets=self.at("places", wanted) + self._place.raw + self.begin + heads,
+            levels=self.at("levels", wanted),
+            pids=self.at("pids", wanted),
+            starts=self.at("starts", wanted),
+            stops=lengths - self.at("behind", wanted),
             hosts=names("host", block.head.hosts),
             idents=names("ident", block.head.idents),
             streams=names("stream", block.head.streams),

@@ -133,12 +133,12 @@ class Stored:
 
     def at(self, name: str, rows: Numbers) -> Numbers:
         """Return times, seqs or levels of these rows."""
-        return _together([piece.column(name)[inside] for piece, inside in self.reader.split(rows)])
+        return _together([piece.at(name, inside) for piece, inside in self.reader.split(rows)])
 
     def names(self, kind: str, rows: Numbers) -> tuple[Table, Numbers]:
         """Return a table and the codes of these rows."""
         return self.reader.table(kind), _together(
-            [piece.codes(kind)[inside] for piece, inside in self.reader.split(rows)]
+            [piece.codes_at(kind, inside) for piece, inside in self.reader.split(rows)]
         )
 
     def records(self, rows: Numbers) -> list[Record]:

@@ -20,7 +20,10 @@ def test_columns_come_back_as_they_were(values, differences, others):
     other = np.arange(len(values)) * 7
     data = codec.pack(column, differences) + codec.pack(other, True)
     read = Columns(data, ("one", "two"), len(values))
+    some = np.arange(0, len(values), 9)
+    assert read.at("one", some).tolist() == values[::9]
     assert read.get("one").tolist() == values
+    assert read.at("one", some).tolist() == values[::9]
     assert read.get("two").tolist() == other.tolist()
 
 
