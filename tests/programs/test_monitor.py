@@ -7,7 +7,7 @@ import pytest
 
 from fakes.config import FakeConfig
 from fakes.monitor_process import MonitorProcess, Reporter, until
-from nodeward.core.errors import NotAllowed
+from nodeward.core.errors import BadInput, NotAllowed
 
 
 def define(config: FakeConfig, *services: str, **more: object) -> None:
@@ -73,6 +73,15 @@ def test_a_node_speaks_for_itself_alone(monitor: MonitorProcess) -> None:
     other = Reporter(monitor, "db-1")
     with pytest.raises(NotAllowed, match="cannot speak for node 'web-1'"):
         other.post({**other.report(), "reporter": "web-1"})
+
+
+@pytest.mark.parametrize("generation", ["", "\ud800", "g" * 1000])
+def test_a_generation_that_cannot_be_kept_is_refused(monitor: MonitorProcess, generation: str) -> None:
+    web = Reporter(monitor, "web-1")
+    with pytest.raises(BadInput) as told:
+        web.post({**web.report(web.result("disk", 0)), "generation": generation})
+    assert [problem.path for problem in told.value.problems] == ["generation"]
+    assert rows(monitor)["web-1", "disk"]["state"] == "PENDING"
 
 
 def test_results_of_checks_that_are_not_defined_are_counted_and_do_not_block(monitor: MonitorProcess) -> None:

@@ -34,8 +34,8 @@ class Report(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    reporter: str
-    generation: str
+    reporter: str = Field(min_length=1, max_length=253)
+    generation: str = Field(min_length=1, max_length=200)
     first: int = Field(ge=0, le=2**62)
     sent: int = Field(ge=0, le=2**62)
     revision: int | None = Field(None, description="The configuration revision the reporter runs.")
