@@ -35,7 +35,8 @@ def run(arguments):
 
 
 def named(name):
-    """Return the parts of that name: `logs` is logs_ship and logs_store."""
+    """Return the parts of that name: `logs` is logs_ship and logs_store; `search` is asked of what logs_store stored."""
+    name = {"search": "logs_store"}.get(name, name)
     found = [part for part in parts() if part == name or part.startswith(name + "_")]
     if not found:
         sys.exit(f"There is no part {name}. There are: {', '.join(parts())}.")
