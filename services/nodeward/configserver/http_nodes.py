@@ -27,7 +27,7 @@ def mount(app: OpenAPI, parts: Parts) -> None:
     @app.get("/api/v1/servers", summary="Where the servers are", security=SECURITY)
     @needs(VIEWER, NODE)
     def servers() -> Response:
-        return tagged(json.dumps(parts.servers).encode())
+        return tagged(*document(parts.servers))
 
     @app.get("/api/v1/credentials", summary="Who has which token, as hashes", security=SECURITY)
     @needs(SERVICE, NODE)
@@ -98,9 +98,14 @@ class PerRevision:
         with self._lock:
             snapshot = self._registry.snapshot
             if self._kept[0] != snapshot.revision:
-                body = json.dumps(self._make(snapshot)).encode()
-                self._kept = (snapshot.revision, body, hashlib.sha256(body).hexdigest()[:24])
+                self._kept = (snapshot.revision, *document(self._make(snapshot)))
             return self._kept[1:]
+
+
+def document(value: Any) -> tuple[bytes, str]:
+    """Return a value as JSON, and its tag."""
+    body = json.dumps(value).encode()
+    return body, hashlib.sha256(body).hexdigest()[:24]
 
 
 def tagged(body: bytes, etag: str | None = None) -> Response:

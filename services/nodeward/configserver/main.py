@@ -8,6 +8,7 @@ from nodeward.configserver import first, http
 from nodeward.configserver.bundles import Bundles
 from nodeward.configserver.credentials import Credentials
 from nodeward.configserver.people import People
+from nodeward.configserver.quick import Quick
 from nodeward.configserver.registry import Registry
 from nodeward.configserver.render import Files
 from nodeward.configserver.settings import ConfigserverSettings
@@ -55,7 +56,7 @@ def serve(loaded: ConfigserverSettings, files: Files, shelf: RegistryShelf) -> i
     parts = http.Parts(registry, bundles, credentials, people, throttle, loaded.servers, key, loaded.var)
     own = read_secret(loaded.token_file, "The config server's own token")
     shipper = log.Shipper(loaded, lambda: Client(loaded.servers["logserver"], own))
-    server = Server(http.create(parts), loaded.bind, settings.port("configserver"), threads=24)
+    server = Server(Quick(http.create(parts), parts), loaded.bind, settings.port("configserver"), threads=24)
     try:
         return program.run([shipper, Worker("bundle-marks", bundles.flush), server])
     finally:
