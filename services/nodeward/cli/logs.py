@@ -24,7 +24,9 @@ _PAGE = 500
 @click.option("--grep", "regex", help="Lines that this RE2 expression matches.")
 @click.option("--since", help="From when: a time, or how long ago, such as 15m. By default 1h, for a search.")
 @click.option("--until", help="To when.")
-@click.option("-n", "--lines", default=100, show_default=True, help="At most so many (the newest).")
+@click.option(
+    "-n", "--lines", type=click.IntRange(min=1), default=100, show_default=True, help="At most so many (the newest)."
+)
 @format_option
 def logs(
     words: tuple[str, ...], follow: bool, since: str | None, until: str | None, lines: int, output: str, **filters: Any

@@ -118,8 +118,14 @@ class Client:
             raise Unavailable(f"{self.url} broke off while answering {path}: {_reason(error)}.") from None
 
     def _full(self, path: str, query: Mapping[str, Any] | None) -> str:
+        """Return the URL. Raise BadInput for a name that would lead elsewhere (`../`), or that is no text."""
+        if {".", ".."} & set(re.split(r"[/\\]", path)):
+            raise BadInput(f"{path} leads elsewhere: '.' and '..' are no names.")
         given = {key: value for key, value in (query or {}).items() if value is not None}
-        return self.url + path + ("?" + urllib.parse.urlencode(given, doseq=True) if given else "")
+        try:
+            return self.url + path + ("?" + urllib.parse.urlencode(given, doseq=True) if given else "")
+        except UnicodeEncodeError:
+            raise BadInput(f"What was asked for is not UTF-8: {given!r}.") from None
 
     def _send(self, method: str, path: str, body: Any, query: Mapping[str, Any] | None, timeout: float | None) -> Any:
         data = None if body is None else json.dumps(body).encode()

@@ -167,6 +167,17 @@ def test_a_server_that_is_away_is_named():
         Client("http://127.0.0.1:1").get("/x")
 
 
+@pytest.mark.parametrize("path", ["/api/v1/objects/node/../../tokens", "/api/v1/objects/node/.", "/x/..\\y"])
+def test_a_name_that_leads_elsewhere_is_refused_before_it_is_asked(path):
+    with pytest.raises(BadInput, match="leads elsewhere"):
+        Client("http://127.0.0.1:1").get(path)
+
+
+def test_a_query_that_is_no_text_is_refused_before_it_is_asked():
+    with pytest.raises(BadInput, match="not UTF-8"):
+        Client("http://127.0.0.1:1").get("/x", {"group": b"\xff".decode(errors="surrogateescape")})
+
+
 def test_what_is_no_json_is_told():
     from flask import Flask
 
