@@ -60,8 +60,13 @@ def text(value: Any) -> str:
     if isinstance(value, list):
         value = ", ".join(map(str, value))
     elif isinstance(value, dict):
-        value = ", ".join(f"{key}={each}" for key, each in value.items()) or "-"
+        value = ", ".join(f"{key}={_within(each)}" for key, each in value.items()) or "-"
     return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", str(value))
+
+
+def _within(value: Any) -> str:
+    """Return a value that stands within another: a list with bars between, for one of it is enough."""
+    return "|".join(map(str, value)) if isinstance(value, list) else text(value)
 
 
 def coloured() -> bool:

@@ -24,7 +24,11 @@ log = logging.getLogger(__name__)
 
 PROBLEM = "application/problem+json"
 SECURITY: list[dict[str, list[Any]]] = [{"token": []}]
-_SENTENCES = {"extra_forbidden": "is not known here; it may be misspelt", "missing": "is missing, and must be given"}
+_SENTENCES = {
+    "extra_forbidden": "is not known here; it may be misspelt",
+    "missing": "is missing, and must be given",
+    "string_type": "must be text; put it in quotes",
+}
 MAX_BODY = 64 * 1024 * 1024
 
 View = TypeVar("View", bound=Callable[..., Any])
