@@ -127,6 +127,22 @@ def test_a_removed_user_is_out_within_a_minute_and_an_absent_config_server_locks
     assert people.role("vera", "viewer") is None
 
 
+def test_somebody_who_is_gone_stays_out_while_it_is_asked_again() -> None:
+    now, registry, beside = [0.0], Registry(), []
+
+    def ask() -> Client:
+        if now[0] > 0:  # a second request comes while the first one is on its way
+            beside.append(people.role("vera", "admin"))
+        return registry
+
+    people = People(ask, lambda: now[0])
+    registry.answer = NotFound("gone")
+    assert people.role("vera", "admin") is None
+    now[0] += RECHECK_SECONDS
+    assert people.role("vera", "admin") is None
+    assert beside == [None]
+
+
 def test_what_a_viewer_may_not_do_is_refused_before_a_server_is_asked(web: Web) -> None:
     browser = web.visitor("vera")
     targets = {"targets": [{"node": "web-1", "service": "load"}]}

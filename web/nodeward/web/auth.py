@@ -70,7 +70,8 @@ class People:
         known, at = self._known.get(name, (claimed, float("-inf")))
         if self._clock() - at < RECHECK_SECONDS:
             return known
-        self.know(name, known or claimed)  # one request asks; those beside it go on with what is known
+        with self._lock:  # one request asks; those beside it go on with what is known, also that somebody is gone
+            self._known[name] = (known, self._clock())
         role = self._ask(name, known)
         with self._lock:
             self._known[name] = (role, self._clock())
