@@ -123,6 +123,15 @@ def test_the_first_fleet_takes_any_path_and_any_name(tmp_path: Path) -> None:
         assert server.admin.get("/api/v1/objects/log/supervisor")["paths"] == [f"{server.var}/log/supervisord.log"]
 
 
+def test_a_second_one_on_the_same_directory_is_refused_and_changes_nothing(tmp_path: Path) -> None:
+    with RegistryServer(tmp_path) as server:
+        before = _state(server)
+        second = RegistryServer(tmp_path)
+        code, said = second.fail()
+        assert code == 78 and "Another config server runs on" in said
+        assert _state(server) == before
+
+
 def test_a_password_that_is_given_is_the_administrators(tmp_path: Path) -> None:
     code, said = RegistryServer(tmp_path, NODEWARD_ADMIN_PASSWORD="short").fail()
     assert code == 78 and "NODEWARD_ADMIN_PASSWORD" in said and "at least 10" in said

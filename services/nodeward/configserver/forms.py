@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, field_validator
+from pydantic import AfterValidator, BaseModel, Field, field_validator
 
 from nodeward.configserver.schema import KINDS, Address
 from nodeward.core import clock
@@ -12,6 +12,16 @@ PAGE = 100
 MOST = 10_000
 HIGHEST = 2**53  # of what is numbered
 _LAST = clock.parse_rfc3339("2999-12-31")
+
+
+def _pairs(given: list[str]) -> list[str]:
+    for each in given:
+        if "=" not in each:
+            raise ValueError(f"{each!r} is not KEY=VALUE")
+    return given
+
+
+Pairs = Annotated[list[str], AfterValidator(_pairs)]
 
 
 class KindPath(BaseModel):
@@ -63,12 +73,7 @@ class ObjectsQuery(Page):
 
     q: str | None = Field(None, max_length=200, description="Text that the name or description holds.")
     group: str | None = Field(None, max_length=63, description="Nodes in that group; checks and logs assigned to it.")
-    label: list[str] = Field([], description="KEY=VALUE; nodes that have them all.")
-
-    @field_validator("label")
-    @classmethod
-    def _are_pairs(cls, given: list[str]) -> list[str]:
-        return pairs(given)
+    label: Pairs = Field([], description="KEY=VALUE; nodes that have them all.")
 
 
 class FindQuery(Query):
@@ -77,12 +82,7 @@ class FindQuery(Query):
     name: str | None = Field(None, max_length=63, description="* and ? stand for any text.")
     address: str | None = Field(None, max_length=255)
     group: str | None = Field(None, max_length=63)
-    label: list[str] = Field([], description="KEY=VALUE; nodes that have them all.")
-
-    @field_validator("label")
-    @classmethod
-    def _are_pairs(cls, given: list[str]) -> list[str]:
-        return pairs(given)
+    label: Pairs = Field([], description="KEY=VALUE; nodes that have them all.")
 
 
 class BundleQuery(Query):
@@ -135,14 +135,6 @@ class Password(Body):
     """A user's new password."""
 
     password: str = Field(max_length=500)
-
-
-def pairs(given: list[str]) -> list[str]:
-    """Return labels if each is KEY=VALUE. Raise ValueError otherwise."""
-    for each in given:
-        if "=" not in each:
-            raise ValueError(f"{each!r} is not KEY=VALUE")
-    return given
 
 
 def labels(given: list[str]) -> dict[str, str]:

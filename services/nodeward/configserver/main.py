@@ -1,5 +1,6 @@
 """The config server's program: python -m nodeward.configserver.main [--check-config]"""
 
+import contextlib
 import logging
 import os
 import sys
@@ -15,7 +16,7 @@ from nodeward.configserver.settings import ConfigserverSettings
 from nodeward.configserver.throttle import Throttle
 from nodeward.core import log, program, settings
 from nodeward.core.client import Client
-from nodeward.core.files import read_secret
+from nodeward.core.files import only_one, read_secret
 from nodeward.core.program import Worker
 from nodeward.core.server import Server
 from nodeward.store.base_registry import RegistryShelf
@@ -32,12 +33,8 @@ def main() -> int:
     if "--check-config" in sys.argv[1:]:
         return 0
     log.set_up(loaded)
-    loaded.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    shelf = open_registry(loaded.store, loaded.data)
-    try:
+    with only_one(loaded.data, "config server"), contextlib.closing(open_registry(loaded.store, loaded.data)) as shelf:
         return serve(loaded, files, shelf)
-    finally:
-        shelf.close()
 
 
 def serve(loaded: ConfigserverSettings, files: Files, shelf: RegistryShelf) -> int:

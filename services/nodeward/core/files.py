@@ -1,9 +1,11 @@
 """Files that are never seen half written."""
 
 import contextlib
+import fcntl
 import os
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from nodeward.core.errors import ConfigError
@@ -61,6 +63,19 @@ def _absent(path: Path) -> bool:
     except OSError:
         return False  # it is there, and out of reach: reading it says why
     return False
+
+
+@contextlib.contextmanager
+def only_one(directory: Path, who: str) -> Iterator[None]:
+    """Hold the lock of a role's directory. Raise ConfigError if another `who` has it: two would undo each other's work."""
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = directory / "lock"
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ConfigError(f"Another {who} runs on {directory}: it holds {path}. Stop it first.") from None
+        yield
 
 
 def sync_directory(path: Path) -> None:
