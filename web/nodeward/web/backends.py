@@ -19,9 +19,16 @@ class Backends:
     def __init__(self, settings: WebSettings, stand: Ground) -> None:
         self._settings, self._stand = settings, stand
         self._nodes: dict[str, Client] = {}
+        reach = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.bind, settings.bind)  # noqa: S104 - told, not bound
+        self._own = Client(f"http://{_bracketed(reach)}:{port('web')}", stand.token, timeout=5.0)
 
     def server(self, role: str) -> Client:
-        """Return the client of a server. Raise Unavailable while nobody knows where it is."""
+        """Return the client of a server. Raise Unavailable while nobody knows where it is.
+
+        Web asks itself where it listens: its announced address is for browsers, and may not be reachable from here.
+        """
+        if role == "web":
+            return self._own
         return self._stand.config if role == "configserver" else self._stand.servers.client(role)
 
     def node(self, name: str) -> Client:
