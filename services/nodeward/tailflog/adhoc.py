@@ -159,7 +159,7 @@ def _token(settings: Settings) -> str:
         except ConfigError:
             continue
     raise BadInput(
-        f"There is no token: set NODEWARD_TOKEN (`nodeward token create NAME --role service`), "
+        f"There is no token: set NODEWARD_TOKEN (`nodeward token create NAME --role node --node NODE`), "
         f"or NODEWARD_VAR to the appliance's directory (now {settings.var})."
     )
 
