@@ -5,6 +5,7 @@ reverse. A part with `alive` that turns false ends the program with exit code 1,
 """
 
 import logging
+import os
 import signal
 import sys
 import threading
@@ -131,6 +132,7 @@ def run(parts: Sequence[Part], stop: Stop | None = None) -> int:
 
 def guarded(main: Callable[[], int]) -> int:
     """Run `main`; turn an error for people into a line on stderr and its exit code."""
+    os.umask(0o027)  # what a role keeps is for its own user and group alone
     try:
         return main()
     except NodewardError as error:

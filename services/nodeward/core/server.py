@@ -11,6 +11,8 @@ from nodeward.core.errors import ConfigError
 
 MAX_HEADER = 64 * 1024  # cheroot has no bound of its own, and reads it before anybody has shown a token
 
+READ_SECONDS = 10  # a caller silent for so long in mid-request, or between two, gives its thread to others
+
 
 class Server:
     """An HTTP server on threads of its own. `port` is the port it really has (useful where 0 was asked for)."""
@@ -23,7 +25,7 @@ class Server:
             numthreads=threads,
             server_name="nodeward",
             request_queue_size=256,
-            timeout=30,
+            timeout=READ_SECONDS,
             shutdown_timeout=3,
         )
         self._server.max_request_header_size = MAX_HEADER

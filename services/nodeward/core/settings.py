@@ -1,7 +1,7 @@
 """Settings: each declared once, with its type, default and sentence; read from the environment.
 
 A role's settings are a subclass of `Settings`. Names are `NODEWARD_<FIELD>` for what all share and
-`NODEWARD_<ROLE>_<FIELD>` for a role's own. `docs/how-to/settings.md` is made from the same declarations.
+`NODEWARD_<ROLE>_<FIELD>` for a role's own.
 """
 
 import os

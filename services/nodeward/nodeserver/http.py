@@ -69,7 +69,7 @@ def _information(made: OpenAPI, node: Node) -> None:
     remembered = _Remembered(info.everything, INFO_SECONDS)
 
     @made.get("/api/v1/info", summary="Server information", security=SECURITY)
-    @needs(VIEWER, NODE)
+    @needs(VIEWER)
     def read_info() -> Response:
         return jsonify(node=node.settings.node, nodeserver=standing(node), **remembered.get())
 
