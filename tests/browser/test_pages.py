@@ -102,7 +102,7 @@ def test_a_service_turns_critical_on_every_page_without_reloading(bright, visit)
     for page in (overview, node):
         live(page)
         page.evaluate("window.notReloaded = true")
-    assert overview.inner_text("h1").startswith("All is well")
+    overview.wait_for_selector("h1 >> text=All is well")
     node.wait_for_selector(f"{ROW} .state.ok")
     bright.turn("CRITICAL", "it is <b>dark</b>")
     node.wait_for_selector(f"{ROW} .state.critical")
