@@ -161,14 +161,22 @@ function countProblems(): void {
     }
   };
   let timer = 0;
+  let asked = 0;
+  let shown = 0;
+  const later = (wait: number) => {
+    if (!timer) timer = window.setTimeout(ask, wait);
+  };
   const ask = async () => {
     timer = 0;
+    asked += 1;
+    const mine = asked;
     const answer = await getJson<{ problems: number }>("/problems/count").catch(() => null);
-    if (answer) show(answer.problems);
+    if (!answer) return later(3000);
+    if (mine < shown) return; // a later question was answered before this one
+    shown = mine;
+    show(answer.problems);
   };
-  const soon = () => {
-    if (!timer) timer = window.setTimeout(ask, 300);
-  };
+  const soon = () => later(300);
   join("events", {}, { news: soon, gap: soon });
   void ask();
 }
