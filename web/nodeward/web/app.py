@@ -92,6 +92,6 @@ def _mount_live(app: Flask, settings: WebSettings, backends: Backends) -> None:
         always_connect=False,
     )
     live = Live(sockets, auth.person_or_none)
-    live_states.mount(live, backends)
+    live_states.mount(live, backends, app.extensions["fleet"].changed)
     live_logs.mount(live, backends)
     app.extensions["live"] = live

@@ -28,21 +28,29 @@ class Square:
 
 
 class Kept:
-    """A value that is asked for again when it is older than `seconds`."""
+    """A value that is asked for again when it is older than `seconds`, or was forgotten since it was asked for."""
 
     def __init__(self, ask: Callable[[], list[Row]], seconds: float) -> None:
         self._ask, self._seconds = ask, seconds
         self._lock = threading.Lock()
         self._value: list[Row] = []
         self._until = float("-inf")
+        self._forgotten = 0
 
     def get(self) -> list[Row]:
         """Return the value. Raise NodewardError if it cannot be asked now."""
         with self._lock:
             if time.monotonic() >= self._until:
+                forgotten = self._forgotten
                 self._value = self._ask()
-                self._until = time.monotonic() + self._seconds
+                fresh = forgotten == self._forgotten  # else it may be from before the change
+                self._until = time.monotonic() + self._seconds if fresh else float("-inf")
             return self._value
+
+    def forget(self) -> None:
+        """Something changed: the next one to get the value asks for it anew."""
+        self._forgotten += 1
+        self._until = float("-inf")
 
 
 class Fleet:
@@ -60,6 +68,10 @@ class Fleet:
     def problems(self) -> list[Row]:
         """Return the problems, worst first, at most MOST_PROBLEMS."""
         return self._problems.get()
+
+    def changed(self) -> None:
+        """The monitor told of a change: what is kept of the problems is no longer true."""
+        self._problems.forget()
 
     def _ask_nodes(self) -> list[Row]:
         found: list[Row] = []

@@ -12,10 +12,13 @@ LIMIT = 1000
 FILTERS = {"node", "service", "problems"}
 
 
-def mount(live: Live, backends: Backends) -> None:
-    """Register the kinds `states` (filters node, service, problems) and `events` (filters node, service)."""
+def mount(live: Live, backends: Backends, changed: Callable[[], None]) -> None:
+    """Register the kinds `states` (filters node, service, problems) and `events` (filters node, service).
+
+    `changed` is called before a browser hears of an event, so that what it asks for then is not older than that.
+    """
     follow_states = states_after(lambda: backends.server("monitor"))
-    follow_events = events_after(lambda: backends.server("monitor"))
+    follow_events = events_after(lambda: backends.server("monitor"), changed)
 
     def states(filters: dict[str, str]) -> Topic:
         return Topic(key("states", filters.items()), "states", "monitor", follow_states, _matcher(filters))
@@ -40,12 +43,14 @@ def states_after(monitor: Callable[[], Client]) -> Callable[[str | None, float],
     return follow
 
 
-def events_after(monitor: Callable[[], Client]) -> Callable[[str | None, float], Page]:
+def events_after(monitor: Callable[[], Client], changed: Callable[[], None]) -> Callable[[str | None, float], Page]:
     """Return what follows the monitor's events: `GET events?after=&wait=`."""
 
     def follow(after: str | None, wait: float) -> Page:
         query = {"limit": 1} if after is None else {"after": after, "wait": int(wait), "limit": LIMIT}
         answer = monitor().get("/api/v1/events", query, timeout=wait + 10)
+        if items(answer):
+            changed()
         return Page([] if after is None else items(answer), str(answer["cursor"]))
 
     return follow
