@@ -68,9 +68,13 @@ def _absent(path: Path) -> bool:
 @contextlib.contextmanager
 def only_one(directory: Path, who: str) -> Iterator[None]:
     """Hold the lock of a role's directory. Raise ConfigError if another `who` has it: two would undo each other's work."""
-    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = directory / "lock"
-    with path.open("a") as file:
+    try:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file = path.open("a")
+    except OSError as error:
+        raise ConfigError(f"{directory} cannot be used ({error.strerror}). Check NODEWARD_VAR and its owner.") from None
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

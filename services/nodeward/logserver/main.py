@@ -1,16 +1,14 @@
 """The program `logserver`: settings → the shelf and its parts → the loop."""
 
 import argparse
-import contextlib
-import fcntl
 import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from nodeward.core import clock
 from nodeward.core import http as core_http
 from nodeward.core import log as core_log
-from nodeward.core.errors import ConfigError
+from nodeward.core.files import only_one
 from nodeward.core.ground import Ground, ground
 from nodeward.core.program import Part, Worker, guarded, run
 from nodeward.core.server import Server
@@ -48,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     core_log.set_up(settings)
     for prefix in NEVER_SHIPPED:
         core_log.no_shipping(prefix)
-    with _only_one(settings):
+    with only_one(settings.data, "log server"):
         return serve(settings)
 
 
@@ -83,24 +81,6 @@ def build(settings: LogserverSettings, base: Ground, shelf: LogShelf) -> list[Pa
 def not_ready(receiver: Receiver) -> list[str]:
     """Return what keeps records from being stored."""
     return [receiver.trouble] if receiver.trouble else []
-
-
-@contextlib.contextmanager
-def _only_one(settings: LogserverSettings) -> Iterator[None]:
-    """Hold a lock while the log server runs. Raise ConfigError if another one has it: they would spoil each other's files."""
-    try:
-        settings.data.mkdir(parents=True, exist_ok=True)
-        file = (settings.data / "lock").open("a")
-    except OSError as error:
-        raise ConfigError(
-            f"{settings.data} cannot be used ({error.strerror}). Check NODEWARD_VAR and its owner."
-        ) from None
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise ConfigError(f"Another log server runs on {settings.data}. Stop it first.") from None
-        yield
 
 
 if __name__ == "__main__":

@@ -1,16 +1,14 @@
 """The program `monitor`: settings → the board and its parts → the loop."""
 
 import argparse
-import contextlib
-import fcntl
 import logging
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from nodeward.core import http as core_http
 from nodeward.core import log as core_log
 from nodeward.core.errors import ConfigError
-from nodeward.core.files import read_secret
+from nodeward.core.files import only_one, read_secret
 from nodeward.core.ground import Ground, ground
 from nodeward.core.program import Part, Worker, guarded, run
 from nodeward.core.server import Server
@@ -48,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     core_log.set_up(settings)
     logging.getLogger("urllib3").setLevel(logging.INFO)  # its debug lines hold the paths of webhooks: secrets
-    with _only_one(settings):
+    with only_one(settings.data, "monitor"):
         return serve(settings)
 
 
@@ -127,19 +125,6 @@ class _Sending:
     @property
     def alive(self) -> bool:
         return self._worker.alive
-
-
-@contextlib.contextmanager
-def _only_one(settings: MonitorSettings) -> Iterator[None]:
-    """Hold a lock while the monitor runs. Raise ConfigError if another one has it: two would tell everybody twice."""
-    settings.data.mkdir(parents=True, exist_ok=True)
-    path = settings.data / "lock"
-    with path.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise ConfigError(f"Another monitor runs on {settings.data}: it holds {path}. Stop it first.") from None
-        yield
 
 
 if __name__ == "__main__":
