@@ -30,7 +30,7 @@ def pytest(arguments, report):
     environment = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith("NODEWARD_") or name in ("NODEWARD_REQUIRE", "NODEWARD_LOGHUB")
+        if not name.startswith("NODEWARD_") or name in ("NODEWARD_REQUIRE", "NODEWARD_LOGHUB", "NODEWARD_TEST_MONGODB")
     }  # a person's own settings are not the tests'
     folder = os.path.dirname(bootstrap.PYTHON)
     environment["PATH"] = os.pathsep.join([folder, os.environ.get("PATH", os.defpath)])

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from fakes.config import FakeConfig
+from support import mongodb as engine
 
 ROOT = Path(__file__).resolve().parents[1]
 PLUGINS = Path("/usr/lib/nagios/plugins")
@@ -36,13 +37,19 @@ def _plugins() -> str | None:
     return None
 
 
-NEEDS: dict[str, Callable[[], str | None]] = {"browser": _chromium, "docker": _docker, "plugins": _plugins}
+NEEDS: dict[str, Callable[[], str | None]] = {
+    "browser": _chromium,
+    "docker": _docker,
+    "mongodb": engine.lacking,
+    "plugins": _plugins,
+}
 REQUIRED = set(filter(None, os.environ.get("NODEWARD_REQUIRE", "").split(",")))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip, with the reason, what this machine cannot run; where NODEWARD_REQUIRE names it, fail instead."""
-    lacking = {name: reason for name, check in NEEDS.items() if (reason := check())}
+    asked = {name for name in NEEDS if any(item.get_closest_marker(name) for item in items)}
+    lacking = {name: reason for name in asked if (reason := NEEDS[name]())}
     for item in items:
         for name, reason in lacking.items():
             if item.get_closest_marker(name) and name not in REQUIRED:
@@ -73,6 +80,21 @@ def config(tmp_path: Path) -> Iterator[FakeConfig]:
     """A config server that answers over real HTTP what the test puts into it, with a token for each role."""
     with FakeConfig() as fake:
         yield fake
+
+
+@pytest.fixture(scope="session")
+def mongodb_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URI of a real engine that all tests share, also those of the worker beside this one. Wants the marker `mongodb`."""
+    folder = tmp_path_factory.getbasetemp()
+    with engine.shared(folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) as uri:
+        yield uri
+
+
+@pytest.fixture
+def mongodb(mongodb_server: str) -> Iterator[str]:
+    """The URI of a database of this test's own. Wants the marker `mongodb`."""
+    with engine.scratch(mongodb_server) as uri:
+        yield uri
 
 
 @pytest.fixture(scope="session")
