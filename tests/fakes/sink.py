@@ -32,6 +32,7 @@ class Sink:
         self.refuse_source = ""  # batches of this source are never taken
         self.most_bytes = 0  # bodies above get 413
         self.token = ""
+        self.speaks_for: str | None = None  # the node of the token
         self.lock = threading.Lock()
         self.arrived = threading.Condition(self.lock)
         self._port = port or _free_port()  # given, so that it can be had again: one that cheroot chose may not
@@ -86,6 +87,12 @@ class Sink:
 
     def _app(self) -> Flask:
         app = Flask("fake-sink")
+
+        @app.get("/api/v1/whoami")
+        def whoami() -> tuple[Response, int]:
+            if self.token and request.headers.get("Authorization") != f"Bearer {self.token}":
+                return _problem(401, "That token is not known.")
+            return jsonify(name="a test", role="node" if self.speaks_for else "service", node=self.speaks_for), 200
 
         @app.post("/api/v1/batches")
         def batches() -> tuple[Response, int]:

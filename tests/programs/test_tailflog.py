@@ -105,7 +105,99 @@ def test_without_a_token_it_says_where_one_comes_from(tmp_path):
     file = tmp_path / "app.log"
     file.write_text("x\n")
     told = _run(file, "--to", "http://127.0.0.1:9", NODEWARD_TOKEN="", NODEWARD_VAR=str(tmp_path / "var"))
-    assert told.returncode == 1 and "nodeward token create" in told.stderr
+    assert told.returncode == 78 and "nodeward token create" in told.stderr
+    assert str(tmp_path / "var") in told.stderr
+
+
+def _shipped(file, state, sink, *more, **environment):
+    return _run(file, "--to", sink.url, "--state", state, "--source", "app", "--once", *more, **environment)
+
+
+def test_the_node_is_the_one_that_the_token_speaks_for(tmp_path):
+    file, token = tmp_path / "app.log", tmp_path / "token"
+    file.write_text("x\n")
+    token.write_text("secret\n")
+    with Sink() as sink:
+        sink.token, sink.speaks_for = "secret", "db-7"
+        told = _shipped(file, tmp_path / "state", sink, "--token-file", token, NODEWARD_TOKEN="another")
+        assert told.returncode == 0, told.stderr
+        assert "of node db-7" in told.stderr
+        assert [record.node for record in sink.records.values()] == ["db-7"]
+        other = _shipped(file, tmp_path / "other", sink, "--node", "web-1", NODEWARD_TOKEN="secret")
+        assert other.returncode == 1
+        assert "speaks for node 'db-7', not for 'web-1'" in other.stderr
+
+
+def test_the_token_of_this_machines_node_is_found_under_its_state(tmp_path):
+    file, var = tmp_path / "app.log", tmp_path / "var"
+    file.write_text("x\n")
+    (var / "secrets" / "nodeserver").mkdir(parents=True)
+    (var / "secrets" / "nodeserver" / "token").write_text("secret")
+    with Sink() as sink:
+        sink.token, sink.speaks_for = "secret", "local"
+        told = _shipped(file, tmp_path / "state", sink, NODEWARD_TOKEN="", NODEWARD_VAR=str(var))
+        assert told.returncode == 0, told.stderr
+        assert sink.raws() == [b"x"]
+
+
+def test_a_token_that_is_refused_ends_the_run_with_the_servers_sentence(tmp_path):
+    file = tmp_path / "app.log"
+    file.write_text("x\n")
+    with Sink() as sink:
+        sink.token = "right"
+        told = _shipped(file, tmp_path / "state", sink, NODEWARD_TOKEN="wrong")
+    assert told.returncode == 1
+    assert "That token is not known." in told.stderr and "Traceback" not in told.stderr
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_server_that_refuses_for_good_ends_the_run_and_the_lines_wait_for_the_next(tmp_path, status):
+    file = tmp_path / "app.log"
+    file.write_text("".join(f"{number}\n" for number in range(100)))
+    with Sink() as sink:
+        sink.answer_with = [status] * 9
+        told = _run(file, "--to", sink.url, "--state", tmp_path / "state")  # it follows, and would not end by itself
+        assert told.returncode == 1, told.stderr
+        assert f"The server takes nothing: The sink was told to answer {status}." in told.stderr
+        assert sink.requests == 1 and not sink.records
+        sink.answer_with = []
+        again = _run(file, "--to", sink.url, "--state", tmp_path / "state", "--once")
+        assert again.returncode == 0, again.stderr
+        assert len(sink.raws()) == 100 and sink.repeated == 0
+
+
+def test_a_source_of_which_the_server_takes_nothing_ends_the_run(tmp_path):
+    file = tmp_path / "app.log"
+    file.write_text("x" * 90 + "\n")
+    with Sink() as sink:
+        sink.refuse_source = "app"
+        command = [*TAILFLOG, str(file), "--to", sink.url, "--source", "app", "--state", str(tmp_path / "state")]
+        with subprocess.Popen(
+            command, env={**os.environ, "NODEWARD_TOKEN": "t"}, stderr=subprocess.PIPE, text=True
+        ) as run:
+            for turn in range(1, 5):
+                until(lambda turn=turn: sink.requests >= turn, 20)
+                with file.open("a") as end:
+                    end.write("more\n")
+            assert run.wait(timeout=20) == 1
+            said = run.stderr.read()
+    assert "The server takes nothing: Source 'app' is refused." in said and "Traceback" not in said
+
+
+def test_what_is_passing_is_said_and_tried_again(tmp_path):
+    file = tmp_path / "app.log"
+    file.write_text("x\n")
+    sink = Sink()
+    command = [*TAILFLOG, str(file), "--to", sink.url, "--state", str(tmp_path / "state"), "--once"]
+    with subprocess.Popen(command, env={**os.environ, "NODEWARD_TOKEN": "t"}, stderr=subprocess.PIPE, text=True) as run:
+        assert "The log server is asked again until it answers" in run.stderr.readline()
+        with sink:
+            sink.answer_with = [503, 503]
+            assert run.wait(timeout=30) == 0
+            assert sink.raws() == [b"x"]
+        said = run.stderr.read()
+    assert "Batches are kept in the spool until the log server takes them" in said
+    assert "takes batches again" in said
 
 
 def test_a_bundle_is_checked_with_every_fault(tmp_path):

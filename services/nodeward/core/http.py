@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from werkzeug.exceptions import HTTPException
 
 from nodeward.core import clock
-from nodeward.core.auth import CredentialSource, Principal, authenticate
+from nodeward.core.auth import NODE, VIEWER, CredentialSource, Principal, authenticate
 from nodeward.core.errors import BadInput, NodewardError, NotAllowed, Problem
 
 log = logging.getLogger(__name__)
@@ -106,6 +106,7 @@ def create(role: str, title: str, credentials: CredentialSource, ready: ReadyChe
     _guard(app, credentials)
     _count(app)
     _health(app, ready)
+    _whoami(app)
     app.register_error_handler(NodewardError, _nodeward_error)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unexpected)
@@ -195,9 +196,17 @@ def _health(app: OpenAPI, ready: ReadyCheck) -> None:
         return jsonify(status="not ready" if missing else "ready", missing=missing), 503 if missing else 200
 
     @app.get("/metrics", summary="Figures for Prometheus", security=SECURITY)
-    @needs("viewer")
+    @needs(VIEWER)
     def metrics() -> Response:
         return Response(generate_latest(app.extensions["metrics"]), content_type="text/plain; version=0.0.4")
+
+
+def _whoami(app: OpenAPI) -> None:
+    @app.get("/api/v1/whoami", summary="Who is asking, and for which node", security=SECURITY)
+    @needs(VIEWER, NODE)
+    def whoami() -> Response:
+        who = principal()
+        return jsonify(name=who.name, role=who.role, node=who.node)
 
 
 def _invalid(error: ValidationError) -> Response:

@@ -15,6 +15,7 @@ from pymongo.errors import (
     OperationFailure,
     PyMongoError,
 )
+from pymongo.uri_parser import parse_uri
 from pymongo.write_concern import WriteConcern
 
 from nodeward.core.errors import BadInput, ConfigError, NotAllowed, Unavailable
@@ -26,7 +27,7 @@ _NOT_ALLOWED = (13, 18)  # Unauthorized, AuthenticationFailed
 
 
 class RawLogs:
-    """The collection `logs` of the database that the URI names (by default `nodeward`)."""
+    """The collection that the URI names behind its database (`…/database.collection`), by default `nodeward.logs`."""
 
     def __init__(self, uri: str) -> None:
         try:
@@ -34,9 +35,10 @@ class RawLogs:
                 uri, serverSelectionTimeoutMS=TIMEOUT_MS, socketTimeoutMS=3 * TIMEOUT_MS, appname="tailflog"
             )
             database = self._client.get_default_database(DATABASE)
+            name = parse_uri(uri, warn=False)["collection"] or COLLECTION
         except (InvalidURI, ConfigurationError, ValueError) as error:
             raise ConfigError(f"The mongodb:// URI cannot be used: {error}.") from None
-        self._collection = database.get_collection(COLLECTION, write_concern=WriteConcern(w="majority"))
+        self._collection = database.get_collection(name, write_concern=WriteConcern(w="majority"))
 
     def write(self, documents: Sequence[Mapping[str, Any]]) -> None:
         """Store the documents; one that is there already (the same _id) stays as it is.

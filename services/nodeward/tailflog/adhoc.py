@@ -1,4 +1,8 @@
-"""`tailflog FILE --to URL`: one file from the command line, with progress on the screen; a second run goes on from there."""
+"""`tailflog FILE --to URL`: one file from the command line, with progress on the screen; a second run goes on from there.
+
+Somebody sits before the screen: what is passing is tried again and said, what the server refuses for good ends the run with
+the server's own sentence.
+"""
 
 import hashlib
 import logging
@@ -9,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nodeward.core import clock, program
-from nodeward.core.errors import BadInput, ConfigError
-from nodeward.core.files import read_secret
+from nodeward.core.client import Client
+from nodeward.core.errors import BadInput, NodewardError
 from nodeward.core.settings import Settings, load
-from nodeward.tailflog import config
+from nodeward.tailflog import config, credential
 from nodeward.tailflog.checkpoint import Checkpoint
 from nodeward.tailflog.life import begin, behind
 from nodeward.tailflog.send import LogServer, Sender, Sink
@@ -37,33 +41,44 @@ class Options:
     from_start: bool
     follow: bool
     state: Path | None
+    token_file: Path | None
 
 
 def run(options: Options) -> int:
-    """Ship the file's lines until it ends (`--once`) or a signal comes. Return the exit code."""
+    """Ship the file's lines until it ends (`--once`) or a signal comes. Return the exit code.
+
+    Raise NodewardError if the command line is wrong, or the server takes nothing and never will.
+    """
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s", stream=sys.stderr)
+    logging.getLogger("nodeward.tailflog.send").setLevel(logging.INFO)  # that the server is back is news to the person
     settings = load(Settings)
-    plan = _plan(options, settings)
-    url = options.to or ""
-    path = Path(plan.sources[0].paths[0])
-    directory = options.state or _state_directory(url, plan.sources[0].source, path)
+    plan = _plan(options, options.node or settings.node)
+    stop = program.Stop()
+    stop.install()
+    sink, node = _sink(options, settings, stop)
+    if stop.wait(0):
+        return 0
+    return _ship(options, plan.model_copy(update={"node": node or plan.node}), sink, stop)
+
+
+def _ship(options: Options, plan: config.Plan, sink: Sink, stop: program.Stop) -> int:
+    source, url = plan.sources[0].source, options.to or ""
+    path = options.file.expanduser().absolute()
+    directory = options.state or _state_directory(url, source, path)
     spool = Spool(directory, SPOOL_BYTES)
     checkpoint = Checkpoint(directory)
     if not options.from_start and not checkpoint.load(spool):
-        _pass_over(path, plan.sources[0].source, spool)
-    sink = _sink(url, settings)
+        _pass_over(path, source, spool)
     tail = Tail(spool, checkpoint)
-    sender = Sender(spool, checkpoint, sink, directory / "dead", tail.wake_if_paused)
+    sender = Sender(spool, checkpoint, sink, directory / "dead", tail.wake_if_paused, gives_up=True)
     tail.apply(plan)
-    _say(f"Following {path} as source {plan.sources[0].source} of node {plan.node}, to {url.rpartition('@')[2]}")
-    stop = program.Stop()
-    stop.install()
+    _say(f"Following {path} as source {source} of node {plan.node}, to {url.rpartition('@')[2]}")
     parts: list[program.Part] = [program.Worker("send", sender.unit, idle=0.02), tail]
     for part in parts:
         part.start()
     watch = _Watch(tail, sender, spool, checkpoint)
     try:
-        while not stop.wait(0.1) and not (watch.done() and not options.follow):
+        while not stop.wait(0.1) and not (watch.done() and not options.follow) and not sender.hopeless:
             watch.tick()
     finally:
         for part in reversed(parts):
@@ -71,6 +86,8 @@ def run(options: Options) -> int:
         checkpoint.write(spool)
         spool.close()
     watch.summary()
+    if sender.hopeless:
+        raise NodewardError(f"The server takes nothing: {sender.hopeless}")
     return 1 if sender.refused else 0
 
 
@@ -108,7 +125,7 @@ class _Watch:
         )
 
 
-def _plan(options: Options, settings: Settings) -> config.Plan:
+def _plan(options: Options, node: str) -> config.Plan:
     """Return the command line as a plan. Raise BadInput with every fault."""
     if not options.to:
         raise BadInput("Where to? Write: tailflog FILE --to URL --source NAME --format FORMAT.")
@@ -128,7 +145,6 @@ def _plan(options: Options, settings: Settings) -> config.Plan:
         "encoding": options.encoding,
     }
     url = options.to if options.to.startswith("http") else "http://mongodb.invalid"
-    node = options.node or settings.node
     return config.verified({"node": node, "logserver": url, "sources": [source]}, "The command line")
 
 
@@ -137,31 +153,17 @@ def _literal(path: str) -> str:
     return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in path)
 
 
-def _sink(url: str, settings: Settings) -> Sink:
+def _sink(options: Options, settings: Settings, stop: program.Stop) -> tuple[Sink, str | None]:
+    """Return where the batches go, and the node that the token speaks for, if it is one's."""
+    url = options.to or ""
     if url.startswith(("mongodb://", "mongodb+srv://")):
         from nodeward.tailflog.send_mongodb import MongoSink  # pymongo is an extra that few have
 
-        return MongoSink(url)
+        return MongoSink(url), None
     if not url.startswith(("http://", "https://")):
         raise BadInput(f"--to {url!r} is neither the log server's URL (http://…) nor a mongodb:// URI.")
-    token = _token(settings)
-    return LogServer(lambda: token, url)
-
-
-def _token(settings: Settings) -> str:
-    """Return the token: NODEWARD_TOKEN, or a secret of this machine's node or command line."""
-    if given := os.environ.get("NODEWARD_TOKEN", "").strip():
-        return given
-    for owner in ("nodeserver", "cli"):
-        path = settings.var / "secrets" / owner / "token"
-        try:
-            return read_secret(path, "The token")
-        except ConfigError:
-            continue
-    raise BadInput(
-        f"There is no token: set NODEWARD_TOKEN (`nodeward token create NAME --role node --node NODE`), "
-        f"or NODEWARD_VAR to the appliance's directory (now {settings.var})."
-    )
+    token = credential.token(options.token_file, settings)
+    return LogServer(lambda: token, url), credential.node(Client(url, token), options.node, stop.wait, _say)
 
 
 def _state_directory(url: str, source: str, path: Path) -> Path:

@@ -4,33 +4,30 @@ Service: settings → state on disk → parts → loop. The node server writes t
 tailflog waits and says so.
 """
 
-import json
 import logging
 import signal
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import click
 from pydantic import Field
 
 from nodeward.core import clock, log, program
 from nodeward.core.errors import BadInput, ConfigError, NodewardError
-from nodeward.core.files import read_secret, write_atomic
+from nodeward.core.files import read_secret
 from nodeward.core.settings import Settings, load
 from nodeward.tailflog import adhoc, config
 from nodeward.tailflog.checkpoint import Checkpoint
 from nodeward.tailflog.send import LogServer, Sender
 from nodeward.tailflog.spool import Spool
+from nodeward.tailflog.status import Figures, Status
 from nodeward.tailflog.tail import Tail
 
 logger = logging.getLogger(__name__)
 
 LOOK = 0.5  # seconds between two looks at the bundle
 CHECKPOINT = 2.0  # seconds between two checkpoints
-STATUS = 10.0
-SUMMARY = 60.0
 
 
 class TailflogSettings(Settings):
@@ -139,49 +136,21 @@ class Bundle:
         self._said = words
 
 
-class Status:
-    """Writes `status.json`, and a line a minute."""
-
-    def __init__(self, path: Path, tail: Tail, sender: Sender, storage: Storage) -> None:
-        self._path, self._tail, self._sender, self._storage = path, tail, sender, storage
-        self._lines = 0
-        self._said_at = time.monotonic()
-        self._write_at = 0.0
-
-    def unit(self) -> bool:
-        """Write it when it is due."""
-        now = time.monotonic()
-        if now < self._write_at:
-            return False
-        self._write_at = now + STATUS
-        status = self.now()
-        write_atomic(self._path, json.dumps(status, indent=1))
-        if now - self._said_at >= SUMMARY:
-            logger.info(
-                "%d lines in the last minute of %d files; %d bytes wait in the spool, %d lines did not parse so far.",
-                status["lines"] - self._lines,
-                status["files"],
-                status["waiting_bytes"],
-                status["parse_errors"],
-            )
-            self._lines, self._said_at = status["lines"], now
-        return False
-
-    def now(self) -> dict[str, Any]:
-        """Return the figures."""
-        return {
-            "time": clock.rfc3339(clock.now()),
-            "files": len(self._tail.files.streams),
-            "lines": self._tail.counts.lines,
-            "bytes": self._tail.counts.bytes,
-            "parse_errors": sum(parser.errors for parser in self._tail.files.parsers),
-            "waiting_bytes": self._storage.spool.waiting,
-            "spool_bytes": self._storage.spool.size,
-            "sent_bytes": self._sender.sent,
-            "refused_batches": self._sender.refused,
-            "paused": self._tail.paused,
-            "trouble": self._sender.trouble,
-        }
+def figures(tail: Tail, sender: Sender, storage: Storage) -> Figures:
+    """Return how it goes."""
+    return Figures(
+        time=clock.rfc3339(clock.now()),
+        files=len(tail.files.streams),
+        lines=tail.counts.lines,
+        bytes=tail.counts.bytes,
+        parse_errors=sum(parser.errors for parser in tail.files.parsers),
+        waiting_bytes=storage.spool.waiting,
+        spool_bytes=storage.spool.size,
+        sent_bytes=sender.sent,
+        refused_batches=sender.refused,
+        paused=tail.paused,
+        trouble=sender.trouble,
+    )
 
 
 def service() -> int:
@@ -194,7 +163,7 @@ def service() -> int:
     server = LogServer(lambda: bundle.token())
     bundle = Bundle(settings, tail, server)
     sender = Sender(storage.spool, storage.checkpoint, server, settings.data / "dead", tail.wake_if_paused)
-    status = Status(settings.data / "status.json", tail, sender, storage)
+    status = Status(settings.data / "status.json", lambda: figures(tail, sender, storage))
     signal.signal(signal.SIGHUP, lambda *_: bundle.ask())
     return program.run(
         [
@@ -220,7 +189,7 @@ def service() -> int:
     show_default=True,
     help="syslog, nginx, json …, or pattern:REGEX.",
 )
-@click.option("--node", help="The name of this machine at the log server; by default its host name.")
+@click.option("--node", help="The node that the lines are of; by default the token's, or this machine's host name.")
 @click.option("--timezone", default="", help="The zone of times that name none; by default this machine's.")
 @click.option("--encoding", default="", help="The file's encoding; by default UTF-8, or what its byte order mark says.")
 @click.option(
@@ -229,6 +198,11 @@ def service() -> int:
 @click.option("--follow/--once", default=True, show_default=True, help="Wait for new lines, or end with the file.")
 @click.option(
     "--state", type=click.Path(path_type=Path), help="The directory that remembers how far the file was read."
+)
+@click.option(
+    "--token-file",
+    type=click.Path(path_type=Path),
+    help="The file with the token; by default NODEWARD_TOKEN, or the one of this machine's node server.",
 )
 @click.option(
     "--check-config", type=click.Path(path_type=Path), help="Verify a tailflog.json, say what is wrong, and end."

@@ -1,7 +1,8 @@
 """From the spool to the log server: in order, again and again until it says yes, and past what it can never take.
 
 A batch that the server refuses for good (400, 413 of a single record, 422, …) is put aside with the reason, so that it does
-not block what is behind it. A refused token is no such reason: it is read again, and everything waits.
+not block what is behind it. A refused token is no such reason: it is read again, and everything waits; unless somebody sits
+before the screen (`gives_up`), who is told at once.
 """
 
 import itertools
@@ -27,6 +28,7 @@ BODY = 4 * 1024 * 1024  # bytes of batches in one request
 FRAMES = 512
 TIMEOUT = 30.0
 LONGEST_WAIT = 15.0
+HOPELESS = 3  # batches refused for good, and none taken: it is not the batches
 
 
 class Sink(Protocol):
@@ -71,10 +73,17 @@ class Sender:
     """Takes frames from the spool and delivers them; one thread. `unit` returns whether it delivered any."""
 
     def __init__(
-        self, spool: Spool, checkpoint: Checkpoint, sink: Sink, dead: Path, delivered: Callable[[], None] = lambda: None
+        self,
+        spool: Spool,
+        checkpoint: Checkpoint,
+        sink: Sink,
+        dead: Path,
+        delivered: Callable[[], None] = lambda: None,
+        *,
+        gives_up: bool = False,
     ) -> None:
         self._spool, self._checkpoint, self._sink, self._dead = spool, checkpoint, sink, dead
-        self._delivered = delivered
+        self._delivered, self._gives_up = delivered, gives_up
         self._position = checkpoint.position
         self._failures = 0
         self._failing_since = 0.0
@@ -82,10 +91,11 @@ class Sender:
         self.sent = 0  # bytes
         self.refused = 0  # batches put aside
         self.trouble = ""
+        self.hopeless: NodewardError | None = None  # why nothing more is tried (only where it `gives_up`)
 
     def unit(self) -> bool:
         """Deliver what is waiting, at most one request's worth."""
-        if time.monotonic() < self._retry_at or not self._spool.wait(self._position, 0.5):
+        if self.hopeless or time.monotonic() < self._retry_at or not self._spool.wait(self._position, 0.5):
             return False
         frames = self._gather()
         if not frames:
@@ -127,6 +137,8 @@ class Sender:
                 self._deliver(bodies[middle:])
             elif error.status == 413 and (halves := halved(bodies[0])):
                 self._deliver(halves)
+            elif self._gives_up and self.refused >= HOPELESS and not self.sent:
+                raise
             else:
                 self._put_aside(bodies[0], error)
 
@@ -138,6 +150,9 @@ class Sender:
         log.error("The log server refuses a batch for good; it lies in %s/%s.batch. %s", self._dead, name, error)
 
     def _failed(self, error: NodewardError) -> None:
+        if self._gives_up and not error.retry:
+            self.hopeless = error
+            return
         self._failures += 1
         wait = min(LONGEST_WAIT, 0.1 * 2 ** min(self._failures, 10)) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
         self._retry_at = time.monotonic() + wait

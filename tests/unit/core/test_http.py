@@ -22,10 +22,10 @@ from nodeward.core.server import MAX_HEADER, Server
 
 class Credentials:
     def __init__(self, fake):
-        self._known = {row["id"]: Credential(**row) for row in fake.credentials}
+        self._fake = fake
 
     def find(self, identifier):
-        return self._known.get(identifier)
+        return next((Credential(**row) for row in self._fake.credentials if row["id"] == identifier), None)
 
 
 class Sum(http.Body):
@@ -83,6 +83,13 @@ def served():
 def test_a_token_with_the_role_gets_its_answer(served):
     fake, url, _ = served
     assert Client(url, fake.tokens["operator"]).post("/api/v1/sums", {"a": 1, "b": 2}) == {"sum": 3, "by": "operator"}
+
+
+def test_whoever_asks_is_told_who_that_is(served):
+    fake, url, _ = served
+    node = Client(url, fake.node_token("web-1")).get("/api/v1/whoami")
+    assert (node["role"], node["node"]) == ("node", "web-1")
+    assert Client(url, fake.tokens["viewer"]).get("/api/v1/whoami")["node"] is None
 
 
 def test_without_a_token_nothing_but_health_answers(served):
