@@ -37,7 +37,9 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory() as directory, LogPage(Path(directory), free_port) as page:
         cookie = log_in(page.url)
         sockets = [connect(page.url, cookie) for _ in range(int(browsers))]
-        delays = measure(page, sockets, int(rate), float(seconds))
+        before = spent(page.web.pid)
+        delays, frames = measure(page, sockets, int(rate), float(seconds))
+        cost = (spent(page.web.pid) - before) / max(1, frames / len(sockets))
         memory = resident(page.web.pid)
         for each in sockets:
             each.close()
@@ -46,12 +48,14 @@ def main(arguments: list[str]) -> int:
     print(f"| browsers | {int(browsers):,} |\n| lines a second | {int(rate):,} |\n| carried by | {mode} |")
     for share, name in ((0.5, "p50"), (0.99, "p99")):
         print(f"| {name}, ms | {delays[int(len(delays) * share)] / 1000:,.0f} |")
-    print(f"| marked lines received | {len(delays):,} |\n| memory of web, MB | {memory:,.0f} |")
+    print(f"| marked lines received | {len(delays):,} |\n| frames to each browser | {frames / int(browsers):,.0f} |")
+    print(f"| CPU of web for a frame to all of them, ms | {cost * 1000:,.1f} |\n| memory of web, MB | {memory:,.0f} |")
     return 0
 
 
-def measure(page: LogPage, sockets: list[socket.socket], rate: int, seconds: float) -> list[int]:
-    """Write lines and read frames at the same time. Return the delays in µs of every marked line in every browser."""
+def measure(page: LogPage, sockets: list[socket.socket], rate: int, seconds: float) -> tuple[list[int], int]:
+    """Write lines and read frames at the same time. Return the delays in µs of every marked line in every browser, and how
+    many frames came to all of them together."""
     stop = threading.Event()
     writer = threading.Thread(target=write, args=(page, rate, seconds, stop))
     watch = selectors.DefaultSelector()
@@ -60,6 +64,7 @@ def measure(page: LogPage, sockets: list[socket.socket], rate: int, seconds: flo
         each.setblocking(False)
         watch.register(each, selectors.EVENT_READ)
     delays: list[int] = []
+    frames = 0
     writer.start()
     last = time.monotonic()
     while not stop.is_set() or time.monotonic() - last < 1.0:
@@ -69,6 +74,7 @@ def measure(page: LogPage, sockets: list[socket.socket], rate: int, seconds: flo
             if not data:
                 raise SystemExit("web closed a connection")
             now, last = clock.now(), time.monotonic()
+            frames += data.count(b'42["frame"')
             text = rests[each] + data
             found = list(MARK.finditer(text))
             delays += (now - int(mark[1]) for mark in found)
@@ -76,7 +82,7 @@ def measure(page: LogPage, sockets: list[socket.socket], rate: int, seconds: flo
             if data == b"\x89\x00" or data.endswith(b"\x012"):
                 each.send(client_frame(b"3"))  # Engine.IO's ping
     writer.join()
-    return delays
+    return delays, frames
 
 
 def write(page: LogPage, rate: int, seconds: float, stop: threading.Event) -> None:
@@ -136,10 +142,20 @@ def client_frame(payload: bytes) -> bytes:
 
 def resident(pid: int) -> float:
     """Return the memory of a process and its children, in MB."""
+    return max(each.memory_info().rss for each in family(pid)) / 1e6
+
+
+def spent(pid: int) -> float:
+    """Return the CPU time of a process and its children, in seconds."""
+    return sum(sum(each.cpu_times()[:2]) for each in family(pid))
+
+
+def family(pid: int) -> list[Any]:
+    """Return a process and its children."""
     import psutil
 
     process = psutil.Process(pid)
-    return max(each.memory_info().rss for each in [process, *process.children(recursive=True)]) / 1e6
+    return [process, *process.children(recursive=True)]
 
 
 def free_port() -> int:

@@ -11,7 +11,8 @@ from flask_socketio import SocketIO
 
 from nodeward.core.errors import Unavailable
 from nodeward.web.auth import Person
-from nodeward.web.live import MAX_ROOMS_EACH, Live, Page, Topic, cap
+from nodeward.web.following import Page, Topic, cap
+from nodeward.web.live import MAX_ROOMS_EACH, Live
 from support.until import until
 
 
@@ -147,6 +148,60 @@ def test_coming_back_brings_what_was_missed_since_the_cursor(stage: Stage) -> No
     assert not back["gap"]
 
 
+def test_two_parts_of_a_page_that_look_at_the_same_leave_one_after_the_other(stage: Stage) -> None:
+    browser = stage.browser()
+    room = join(browser)["room"]
+    join(browser)
+    browser.emit("leave", room)
+    stage.news.tell("a")
+    assert wait_for_frames(browser)
+    browser.emit("leave", room)
+    until(lambda: not stage.live._sources)
+
+
+def test_who_leaves_and_comes_back_while_news_pour_in_gets_each_once_and_in_order(stage: Stage) -> None:
+    browser, other = stage.browser(), stage.browser()
+    join(other)  # so that the source goes on meanwhile
+    answer = join(browser)
+    stop = threading.Event()
+
+    def pour() -> None:
+        for number in range(400):
+            stage.news.tell(str(number))
+            stop.wait(0.002)
+
+    pouring = threading.Thread(target=pour)
+    pouring.start()
+    got: dict[int, None] = {}
+    cursor = int(answer["cursor"])
+
+    def take(news: dict[str, Any]) -> None:
+        nonlocal cursor
+        assert not news["gap"]
+        assert news["skipped"] == 0
+        got.update(dict.fromkeys(item["id"] for item in news["items"]))
+        cursor = max(cursor, int(news["cursor"]))
+
+    while pouring.is_alive():
+        for frame in frames(browser):
+            take(frame)
+        browser.emit("leave", answer["room"])
+        for frame in frames(browser):
+            take(frame)
+        stop.wait(0.03)
+        answer = join(browser, after=str(cursor))
+        take(answer)
+    pouring.join()
+
+    def everything() -> bool:
+        for frame in frames(browser):
+            take(frame)
+        return len(got) == 400
+
+    until(everything)
+    assert list(got) == list(range(400))
+
+
 def test_frames_are_numbered_without_a_gap(stage: Stage) -> None:
     browser = stage.browser()
     join(browser)
@@ -173,7 +228,7 @@ def test_a_server_that_is_away_is_told_once_and_so_is_its_return(stage: Stage) -
 
 
 @pytest.mark.parametrize("asked", [None, "x", {}, {"kind": 1}, {"kind": "none"}, {"kind": "news", "filters": []},
-                                   {"kind": "news", "after": 7}])  # fmt: skip
+                                   {"kind": "news", "after": 7}, {"kind": "news", "after": "x"}])  # fmt: skip
 def test_nonsense_is_answered_by_a_sentence(stage: Stage, asked: Any) -> None:
     answer = stage.browser().emit("join", asked, callback=True)
     assert answer["error"].endswith(".")

@@ -52,6 +52,10 @@ let upstreams: Upstreams = {};
 let connection: Connection = "connecting";
 let since = new Date();
 
+/** The larger of two cursors: an answer to `join` may be ahead of the frames that come after it. */
+export const further = (one: string | null, other: string | null): string | null =>
+  one === null || (other !== null && Number(other) > Number(one)) ? other : one;
+
 class Room {
   #name: string | null = null;
   #seq = 0;
@@ -59,6 +63,8 @@ class Room {
   #early: Frame[] = [];
   #waiting: News<Item>[] = [];
   #turn = 0;
+  #entering = false;
+  #line: Promise<void> = Promise.resolve();
 
   constructor(
     readonly kind: string,
@@ -74,9 +80,28 @@ class Room {
   }
 
   /** Ask to be let in, from where this room stands. */
-  async enter(): Promise<void> {
+  enter(): void {
     const turn = ++this.#turn;
+    this.#next(() => this.#enter(turn));
+  }
+
+  /** Leave; the cursor stays, for coming back. */
+  leave(): void {
+    this.#turn++;
+    const name = this.#name;
+    this.#name = null;
+    if (name !== null && socket.connected) this.#next(() => this.#out(name));
+  }
+
+  /** One thing after the other, each answered: the server may handle what comes at once in any order. */
+  #next(step: () => Promise<void>): void {
+    this.#line = this.#line.then(step, step);
+  }
+
+  async #enter(turn: number): Promise<void> {
+    if (turn !== this.#turn || !socket.connected) return;
     this.#early = [];
+    this.#entering = true;
     let answer: Joined;
     try {
       answer = await socket
@@ -84,24 +109,23 @@ class Room {
         .emitWithAck("join", { kind: this.kind, filters: this.filters, after: this.#cursor });
     } catch {
       return; // the connection broke: entering again is its reconnection's business
+    } finally {
+      this.#entering = false;
     }
-    if (turn !== this.#turn) return;
-    if (answer.error) {
-      this.handlers.refused?.(answer.error);
-      return;
-    }
-    this.#settle(answer);
+    if (turn !== this.#turn) return answer.error ? undefined : this.#out(answer.room);
+    if (answer.error) this.handlers.refused?.(answer.error);
+    else this.#settle(answer);
   }
 
-  /** Leave; the cursor stays, for coming back. */
-  leave(): void {
-    this.#turn++;
-    if (this.#name && socket.connected) socket.emit("leave", this.#name);
-    this.#name = null;
+  async #out(name: string): Promise<void> {
+    await socket
+      .timeout(10_000)
+      .emitWithAck("leave", name)
+      .catch(() => undefined);
   }
 
   take(frame: Frame): void {
-    if (this.#name === null) this.#early.push(frame);
+    if (this.#entering) this.#early.push(frame);
     else if (frame.room === this.#name && frame.seq > this.#seq) this.#accept(frame);
   }
 
@@ -117,7 +141,7 @@ class Room {
     if (answer.gap) this.handlers.gap?.();
     const { items, skipped, cursor } = answer;
     this.#queue({ items, skipped, catchUp: true, cursor, from: this.#cursor });
-    this.#cursor = cursor ?? this.#cursor;
+    this.#cursor = further(this.#cursor, cursor);
     for (const frame of this.#early.splice(0)) this.take(frame);
     update();
   }
@@ -126,7 +150,7 @@ class Room {
     if (frame.gap || frame.seq !== this.#seq + 1) this.handlers.gap?.();
     this.#seq = frame.seq;
     this.#queue({ ...frame, catchUp: false, from: this.#cursor });
-    this.#cursor = frame.cursor;
+    this.#cursor = further(this.#cursor, frame.cursor);
   }
 
   #queue(news: News<Item>): void {
@@ -147,7 +171,7 @@ export function join<T = Item>(
 ): () => void {
   const room = new Room(kind, filters, handlers as unknown as Handlers<Item>, after);
   rooms.add(room);
-  if (socket.connected && !document.hidden) void room.enter();
+  if (socket.connected && !document.hidden) room.enter();
   return () => {
     rooms.delete(room);
     room.leave();
@@ -170,7 +194,7 @@ function update(to?: Connection): void {
 
 socket.on("connect", () => {
   update("catching up");
-  if (!document.hidden) for (const room of rooms) void room.enter();
+  if (!document.hidden) for (const room of rooms) room.enter();
   update();
 });
 socket.on("disconnect", () => {
@@ -190,5 +214,5 @@ socket.on("missed", (note: Frame) => {
 });
 document.addEventListener("visibilitychange", () => {
   if (!socket.connected) return;
-  for (const room of rooms) document.hidden ? room.leave() : void room.enter();
+  for (const room of rooms) document.hidden ? room.leave() : room.enter();
 });

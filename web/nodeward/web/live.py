@@ -8,22 +8,23 @@ The contract, for a kind of room (`live_states`, `live_logs`):
   what came after a cursor and waits at most so many seconds for it; `after` None gives where things stand now (with the
   newest few items, if the kind wants to begin with some). `wants(item)` picks a room's items from its source's.
 - The browser emits ``join {kind, filters, after}`` and is answered ``{room, seq, items, cursor, skipped, gap}``: what it missed
-  since `after`. `gap` is true where that was too much: it then loads its list anew. Or ``{error}``, a sentence.
+  since `after`, up to the moment of the join at least (`following`). `gap` is true where that could not be followed: it then
+  loads its list anew. Or ``{error}``, a sentence.
+- It emits ``leave ROOM`` as often as it joined that room, and awaits each answer before the next step with that room.
 - Then come ``frame {room, seq, items, cursor, skipped, gap}``, at most ten a second per room, each of at most MAX_ITEMS items and
   MAX_BYTES; `skipped` counts what did not fit or what the server itself left out (older ones go first). `seq` grows by one;
-  a browser that sees it jump has missed a frame. Frames may repeat items of the join's answer: items have ids.
+  a browser that sees it jump has missed a frame. Frames may repeat items of the join's answer: items have ids, and a
+  browser's cursor is the largest it was told.
 - A browser that does not keep up gets no frames until its queue is short again, then ``missed {room, seq, skipped}``.
 - ``upstream {name: {ok, since, detail}}`` tells which servers answer; it is sent at connecting and whenever that changes.
 
 On the browser's side `assets/lib/live.ts` keeps this contract.
 """
 
-import json
 import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
 from flask import request
@@ -32,84 +33,18 @@ from flask_socketio import SocketIO, disconnect, join_room, leave_room
 from nodeward.core import clock
 from nodeward.core.errors import BadInput, NodewardError, TooMany
 from nodeward.web.auth import Person
+from nodeward.web.following import Item, Page, Room, Source, Topic
 
 log = logging.getLogger(__name__)
-
-Item = dict[str, Any]
-Follow = Callable[[str | None, float], "Page"]
 
 FRAME_SECONDS = 0.1
 WAIT_SECONDS = 20.0
 RETRY_SECONDS = 1.0
-MAX_ITEMS = 500
-MAX_BYTES = 512 * 1024
-CATCH_UP_PAGES = 8
 MAX_SOURCES = 300
 MAX_ROOMS_EACH = 12
 LAGGING = 30  # packets that wait for one browser
 
-
-@dataclass(frozen=True)
-class Page:
-    """What came after a cursor, in order, and the cursor behind it. `skipped` items were left out by the server; `reset` says
-    that it does not know what came since: lists are to be loaded anew."""
-
-    items: list[Item]
-    cursor: str
-    skipped: int = 0
-    reset: bool = False
-
-
-def _everything(_item: Item) -> bool:
-    return True
-
-
-@dataclass(frozen=True)
-class Topic:
-    """What a room shows: see the contract above. `upstream` is the role of the server that is followed."""
-
-    key: str
-    source: str
-    upstream: str
-    follow: Follow
-    wants: Callable[[Item], bool] = _everything
-
-
 TopicOf = Callable[[dict[str, str]], Topic]
-
-
-@dataclass
-class Room:
-    """The browsers that have one thing on screen."""
-
-    topic: Topic
-    members: set[str] = field(default_factory=set)
-    seq: int = 0
-    missed: dict[str, int] = field(default_factory=dict)
-
-
-@dataclass
-class Source:
-    """What one background task follows for its rooms."""
-
-    name: str
-    upstream: str
-    follow: Follow
-    cursor: str | None = None
-    rooms: dict[str, Room] = field(default_factory=dict)
-
-
-def cap(items: list[Item], count: int = MAX_ITEMS, size: int = MAX_BYTES) -> tuple[list[Item], int]:
-    """Return the newest of `items` that fit into `count` and `size` bytes as JSON, and how many were left out."""
-    kept: list[Item] = []
-    room = size
-    for item in reversed(items[-count:]):
-        room -= len(json.dumps(item))
-        if room < 0 and kept:
-            break
-        kept.append(item)
-    kept.reverse()
-    return kept, len(items) - len(kept)
 
 
 class Upstreams:
@@ -138,7 +73,7 @@ class Live:
         self._sockets, self._person = sockets, person
         self._topics: dict[str, TopicOf] = {}
         self._sources: dict[str, Source] = {}
-        self._joined: dict[str, set[tuple[str, str]]] = {}  # of each browser: (source, room)
+        self._joined: dict[str, dict[tuple[str, str], int]] = {}  # of each browser: (source, room): how often
         self._lock = threading.RLock()
         self.upstreams = Upstreams()
         sockets.on_event("connect", self._on_connect)
@@ -161,7 +96,7 @@ class Live:
 
     def _on_disconnect(self, *_reason: Any) -> None:
         sid = _sid()
-        for source, key in self._joined.pop(sid, set()):
+        for source, key in self._joined.pop(sid, {}):
             self._drop(sid, source, key)
 
     def _on_join(self, asked: Any) -> dict[str, Any]:
@@ -170,19 +105,27 @@ class Live:
             return {"error": "Your login has ended."}
         try:
             topic = self._topic(asked)
-            room, source = self._enter(_sid(), topic)
+            room, source, new = self._enter(_sid(), topic)
         except NodewardError as error:
             return {"error": error.detail, "status": error.status}
         join_room(topic.key)
-        return self._caught_up(room, source, asked.get("after"))
+        begun = None
+        try:
+            begun = source.begin(asked.get("after"))
+        finally:
+            if new:
+                self._sockets.start_background_task(self._run, source)
+        return self._caught_up(room, source, asked.get("after"), begun)
 
     def _on_leave(self, key: Any) -> None:
         sid = _sid()
-        for source, joined in list(self._joined.get(sid, ())):
-            if joined == key:
-                leave_room(joined)
-                self._joined[sid].discard((source, joined))
-                self._drop(sid, source, joined)
+        joined = self._joined.get(sid, {})
+        for source, room in [each for each in joined if each[1] == key]:
+            joined[source, room] -= 1
+            if not joined[source, room]:  # as often as it joined: two parts of a page may look at the same
+                del joined[source, room]
+                leave_room(room)
+                self._drop(sid, source, room)
 
     def _on_error(self, error: Exception) -> dict[str, Any]:
         log.error("a browser's message failed", exc_info=error)
@@ -194,49 +137,46 @@ class Live:
         if asked["kind"] not in self._topics:
             raise BadInput(f"There is no kind of room '{asked['kind'][:40]}'.")
         filters = asked.get("filters", {})
-        if not isinstance(filters, dict) or not isinstance(asked.get("after"), str | None):
-            raise BadInput("The filters are an object of texts, and the cursor is a text.")
+        if not isinstance(filters, dict) or not _is_cursor(asked.get("after")):
+            raise BadInput("The filters are an object of texts, and the cursor is a whole number as text.")
         return self._topics[asked["kind"]](
             {str(name): str(value) for name, value in filters.items() if value not in (None, "")}
         )
 
-    def _enter(self, sid: str, topic: Topic) -> tuple[Room, Source]:
+    def _enter(self, sid: str, topic: Topic) -> tuple[Room, Source, bool]:
+        """Make a browser a member of a room. Return it with its source, and whether nobody follows that yet."""
         with self._lock:
-            joined = self._joined.setdefault(sid, set())
-            if len(joined) >= MAX_ROOMS_EACH:
+            joined = self._joined.setdefault(sid, {})
+            here = (topic.source, topic.key)
+            if here not in joined and len(joined) >= MAX_ROOMS_EACH:
                 raise TooMany("This tab follows too many things at once.")
             if topic.source not in self._sources and len(self._sources) >= MAX_SOURCES:
                 raise TooMany("Too many different things are followed at once. Close other tabs, or search instead.")
-            source = self._sources.get(topic.source)
-            if source is None:
-                source = self._sources[topic.source] = Source(topic.source, topic.upstream, topic.follow)
-                self._sockets.start_background_task(self._run, source)
+            new = topic.source not in self._sources
+            if new:
+                self._sources[topic.source] = Source(topic.source, topic.upstream, topic.follow)
+            source = self._sources[topic.source]
             room = source.rooms.setdefault(topic.key, Room(topic))
             room.members.add(sid)
-            joined.add((topic.source, topic.key))
-            return room, source
+            joined[here] = joined.get(here, 0) + 1
+            return room, source, new
 
-    def _caught_up(self, room: Room, source: Source, after: str | None) -> dict[str, Any]:
-        """Return what a browser missed since its cursor; what comes from now on reaches it by frames as well."""
-        answer: dict[str, Any] = {"room": room.topic.key, "seq": room.seq, "items": [], "skipped": 0, "gap": False}
-        items, cursor = [], after
+    def _caught_up(self, room: Room, source: Source, after: str | None, begun: Page | None) -> dict[str, Any]:
+        """Return what a browser missed since its cursor, or what there is to begin with; the frames go on from there."""
+        answer = {"room": room.topic.key, "seq": room.seq, "items": [], "cursor": after, "skipped": 0, "gap": False}
         try:
-            for _ in range(CATCH_UP_PAGES):
-                page = room.topic.follow(cursor, 0)
-                items += [item for item in page.items if room.topic.wants(item)]
-                answer["skipped"] += page.skipped
-                answer["gap"] |= page.reset
-                begun, cursor = cursor, page.cursor
-                if not page.items or begun is None:
-                    break
+            if after is not None:
+                page = source.since(after)
+            elif begun or source.heard:
+                page = begun or source.follow(None, 0)
             else:
-                answer["gap"] = True
-                cursor = room.topic.follow(None, 0).cursor
+                return answer  # its server is away, as `upstream` says; frames bring what there is once it is back
         except NodewardError as error:
             self._note(source.upstream, error.detail)
-        kept, left_out = cap(items)
-        source.cursor = source.cursor or cursor
-        return {**answer, "items": kept, "cursor": cursor, "skipped": answer["skipped"] + left_out}
+            return answer
+        items, left_out = room.topic.cut(page.items)
+        skipped = page.skipped + left_out
+        return {**answer, "items": items, "cursor": page.cursor, "skipped": skipped, "gap": page.reset}
 
     def _drop(self, sid: str, source_name: str, key: str) -> None:
         with self._lock:
@@ -255,7 +195,7 @@ class Live:
         while self._wanted(source):
             began = time.monotonic()
             try:
-                page = source.follow(source.cursor, WAIT_SECONDS)
+                page = source.next(WAIT_SECONDS)
             except NodewardError as error:
                 self._note(source.upstream, error.detail)
                 self._sockets.sleep(RETRY_SECONDS)
@@ -265,9 +205,7 @@ class Live:
                 self._sockets.sleep(RETRY_SECONDS)
                 continue
             self._note(source.upstream)
-            fresh = source.cursor is not None
-            source.cursor = page.cursor
-            if fresh:
+            if page:
                 self._spread(source, page)
             self._sockets.sleep(max(0.0, FRAME_SECONDS - (time.monotonic() - began)))
 
@@ -281,7 +219,7 @@ class Live:
         with self._lock:
             rooms = list(source.rooms.values())
         for room in rooms:
-            items, left_out = cap([item for item in page.items if room.topic.wants(item)])
+            items, left_out = room.topic.cut(page.items)
             skipped = page.skipped + left_out
             if items or skipped or page.reset:
                 self._emit(room, items, skipped, page)
@@ -290,7 +228,7 @@ class Live:
         room.seq += 1
         lagging = [sid for sid in list(room.members) if self._waiting(sid) > LAGGING]
         for sid in lagging:
-            room.missed[sid] = room.missed.get(sid, 0) + len(items) + skipped
+            room.missed[sid] = room.missed.get(sid, 0) + sum(map(room.topic.amount, items)) + skipped
         for sid in [sid for sid in room.missed if sid not in lagging]:
             missed = room.missed.pop(sid)
             self._sockets.emit("missed", {"room": room.topic.key, "seq": room.seq - 1, "skipped": missed}, to=sid)
@@ -313,6 +251,10 @@ class Live:
     def _note(self, upstream: str, detail: str = "") -> None:
         if self.upstreams.note(upstream, detail):
             self._sockets.emit("upstream", self.upstreams.all())
+
+
+def _is_cursor(given: Any) -> bool:
+    return given is None or (isinstance(given, str) and len(given) < 20 and given.isascii() and given.isdigit())
 
 
 def _sid() -> str:

@@ -15,7 +15,8 @@ from nodeward.core import clock
 from nodeward.core.client import Client
 from nodeward.core.errors import BadInput, NodewardError
 from nodeward.web.backends import Backends
-from nodeward.web.live import Item, Live, Page, Topic
+from nodeward.web.following import Item, Page, Topic
+from nodeward.web.live import Live
 from nodeward.web.log_lines import Frame, line
 
 FILTERS = ("node", "source", "host", "ident", "level", "q", "regex")
@@ -41,7 +42,7 @@ def mount(live: Live, backends: Backends) -> None:
         filters = normalised(given)
         check(client, filters)
         name = room(filters)
-        return Topic(name, name, "logserver", Follower(client, filters))
+        return Topic(name, name, "logserver", Follower(client, filters), amount=amount)
 
     live.register("logs", topic)
 
@@ -116,6 +117,11 @@ def _gather(frame: Frame, answer: dict[str, Any]) -> None:
         since = frame.lines[-1][1] if frame.lines else clock.rfc3339(clock.parse_rfc3339(until) - MINUTE)
         frame.miss(answer["skipped"], min(since, until), until)
     frame.add(lines)
+
+
+def amount(item: Item) -> int:
+    """Return how many lines an item stands for: a gap for those that were left out in its place."""
+    return int(item["gap"]["skipped"]) if "gap" in item else 1
 
 
 def _items(frame: Frame) -> list[Item]:

@@ -6,7 +6,8 @@ from nodeward.core.client import Client
 from nodeward.core.errors import BadInput
 from nodeward.core.states import is_problem
 from nodeward.web.backends import Backends, items
-from nodeward.web.live import Item, Live, Page, Topic, key
+from nodeward.web.following import Item, Page, Topic
+from nodeward.web.live import Live, key
 
 LIMIT = 1000
 FILTERS = {"node", "service", "problems"}
