@@ -105,13 +105,14 @@ def test_up_starts_everything_says_where_and_a_second_one_is_harmless(machine):
 
 
 def test_down_stops_all_of_it_and_nothing_else_and_says_so(machine):
-    machine.up()
+    up = machine.up()
+    assert up.returncode == 0, up.stdout + up.stderr
     everything = [psutil.Process(program.pid) for program in machine.programs().values()]
     environment = {**machine.environment, "NODEWARD_VAR": "/elsewhere", "SUPERVISOR_PROCESS_NAME": "monitor"}
     bystander = subprocess.Popen([sys.executable, "-c", SLEEPER], env=environment)
     try:
         done = machine.down()
-        assert done.returncode == 0, done.stderr
+        assert done.returncode == 0, done.stdout + done.stderr
         assert "Stopping " in done.stdout
         assert "monitor" in done.stdout
         assert not any(process.is_running() for process in everything)
