@@ -1,7 +1,9 @@
 """Checks a second: external plugins beside nagios4 on the same machine, built-in checks beside both.
 
 Each side is the real program, with its scheduler and all it does with a result, loaded beyond what it can do: thousands of
-checks every second or so, of which it runs as many as it can. What counts is how many were run in the seconds that are measured.
+checks every second or so, of which it runs as many as it can. What counts is how many were run in the seconds that are measured,
+and how many for each second of processor time that the program, its workers and the plugins took meanwhile: the second figure
+hardly depends on what else the machine does.
 """
 
 import argparse
@@ -19,6 +21,9 @@ import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import NamedTuple
+
+import psutil
 
 from nodeward.core import tokens
 
@@ -31,30 +36,46 @@ def main(arguments: list[str]) -> int:
     """Measure; print a table in Markdown."""
     options = _options().parse_args(arguments)
     seconds, count = (5.0, 3000) if options.quick else (options.seconds, 6000)
-    lines = ["| checks run a second | Nodeward | nagios4 | ratio |", "| --- | ---: | ---: | ---: |"]
-    best: float | None = None  # nagios4's own best is what built-in checks stand beside
+    lines = [
+        "| checks | Nodeward a second | nagios4 a second | ratio | Nodeward a CPU second | nagios4 a CPU second | ratio |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    best: Rate | None = None  # nagios4's own best is what built-in checks stand beside
     for name, command in EXTERNAL.items():
         if not Path(command[0]).exists():
-            lines.append(f"| {name} | – | – | not installed |")
+            lines.append(f"| {name} | not installed | – | – | – | – | – |")
             continue
         ours = nodeward([{"command": command}] * count, 1.0, seconds)
         theirs = nagios(command, count, seconds)
         lines.append(_line(name, ours, theirs))
-        best = max(theirs, best or 0.0) if theirs is not None else best
+        best = theirs if best is None or (theirs is not None and theirs > best) else best
     builtin = nodeward([{"plugin": QUICK[index % len(QUICK)]} for index in range(count * 3)], 0.5, seconds)
     lines.append(_line(f"built in ({', '.join(QUICK)})", builtin, best))
     print("\n".join(lines))
     return 0
 
 
-def _line(name: str, ours: float, theirs: float | None) -> str:
-    if theirs is None:
-        return f"| {name} | {ours:,.0f} | nagios4 is not installed | – |"
-    return f"| {name} | {ours:,.0f} | {theirs:,.0f} | {ours / theirs:.2f} |"
+class Rate(NamedTuple):
+    """How many checks were run, a second and a second of processor time."""
+
+    wall: float
+    processor: float
 
 
-def nodeward(checks: list[dict[str, object]], interval: float, seconds: float) -> float:
-    """Run a node server with these checks for so long. Return how many results a second a monitor got."""
+def _line(name: str, ours: Rate, theirs: Rate | None) -> str:
+    cells = []
+    for index in range(2):
+        mine, other = ours[index], theirs and theirs[index]
+        cells += [
+            f"{mine:,.0f}",
+            f"{other:,.0f}" if other else "not installed",
+            f"{mine / other:.1f}" if other else "–",
+        ]
+    return f"| {name} | {' | '.join(cells)} |"
+
+
+def nodeward(checks: list[dict[str, object]], interval: float, seconds: float) -> Rate:
+    """Run a node server with these checks for so long. Return how many results a monitor got."""
     with tempfile.TemporaryDirectory() as scratch, Neighbours() as beside:
         var = Path(scratch)
         beside.bundle = _bundle(checks, interval)
@@ -73,15 +94,26 @@ def nodeward(checks: list[dict[str, object]], interval: float, seconds: float) -
             process.wait(timeout=20)
 
 
-def _rate(count: Callable[[], int], process: "subprocess.Popen[bytes]", seconds: float) -> float:
+def _rate(count: Callable[[], int], process: "subprocess.Popen[bytes]", seconds: float) -> Rate:
     """Let it settle, then count."""
     until = time.monotonic() + 60
     while not count() and time.monotonic() < until and process.poll() is None:
         time.sleep(0.1)
     time.sleep(min(8.0, seconds))
-    before, began = count(), time.monotonic()
+    before, spent, began = count(), _processor_time(process.pid), time.monotonic()
     time.sleep(seconds)
-    return (count() - before) / (time.monotonic() - began)
+    ran = count() - before
+    return Rate(ran / (time.monotonic() - began), ran / (_processor_time(process.pid) - spent))
+
+
+def _processor_time(pid: int) -> float:
+    """The seconds of processor time of a program, its workers, and all that they started and waited for."""
+    program = psutil.Process(pid)
+    spent = 0.0
+    for one in [program, *program.children()]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            spent += sum(one.cpu_times()[:4])  # its own, and what it waited for
+    return spent
 
 
 def _bundle(checks: list[dict[str, object]], interval: float) -> dict[str, object]:
@@ -146,7 +178,7 @@ class Neighbours:
         self._server.server_close()
 
 
-def nagios(command: list[str], count: int, seconds: float) -> float | None:
+def nagios(command: list[str], count: int, seconds: float) -> Rate | None:
     """Run nagios4 with `count` services of this command, each due every second. Return how many it ran a second."""
     program = shutil.which("nagios4", path=f"{os.environ['PATH']}:/usr/sbin")
     if program is None:

@@ -83,7 +83,7 @@ def cpu() -> dict[str, Any]:
 
 def memory() -> dict[str, Any]:
     """Return memory and swap, as the built-in checks see them."""
-    known = limits.meminfo()
+    known = limits.meminfo(limits.PROC)
     main, swap = limits.memory(), limits.swap()
     return {
         "total": main.total,

@@ -1,5 +1,6 @@
 """The node server as a whole: its parts and how they hang together."""
 
+import gc
 import logging
 import signal
 import time
@@ -97,4 +98,16 @@ class Node:
         self.schedule.apply(read.checks, time.monotonic(), time.time())
         self.runner.forget({(check.node, check.service) for check in read.checks})
         self.reporter.heartbeat, self.reporter.revision = read.heartbeat, read.revision
+        _keep_out_of_collections()
         log.info("revision %d with %d checks is in force", read.revision, len(read.checks))
+
+
+def _keep_out_of_collections() -> None:
+    """Let the garbage collector look at what comes and goes alone.
+
+    The schedule of many checks stays as it is until the next revision; looking through it again and again took a tenth of
+    the time that goes into checks.
+    """
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()

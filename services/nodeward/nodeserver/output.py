@@ -6,6 +6,7 @@ The grammar is Nagios Core 4's: the first line is the text, after `|` perfdata; 
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 from nodeward.core.ranges import Range
@@ -80,8 +81,10 @@ def said(name: str, metrics: Iterable[Metric], text: str, long_output: str = "",
     The code is the metrics' worst, unless it is given.
     """
     measured = list(metrics)
-    found = worst(metric.code for metric in measured) if code is None else code
-    return Outcome(found, f"{name} {SERVICE_STATES[found]} - {text}", long_output, " ".join(map(perf, measured)))
+    found = worst([metric.code for metric in measured]) if code is None else code
+    return Outcome(
+        found, f"{name} {SERVICE_STATES[found]} - {text}", long_output, " ".join([perf(one) for one in measured])
+    )
 
 
 def perf(metric: Metric) -> str:
@@ -90,12 +93,18 @@ def perf(metric: Metric) -> str:
     if not label.isidentifier() and _WANTS_QUOTES.search(label):
         label = "'" + label.replace("'", "''") + "'"
     value = "U" if metric.value is None else number(metric.value) + metric.unit
-    warning, critical = metric.warning, metric.critical
-    minimum, maximum = metric.minimum, metric.maximum
-    return (
-        f"{label}={value};{'' if warning is None else warning.text};{'' if critical is None else critical.text}"
-        f";{'' if minimum is None else number(minimum)};{'' if maximum is None else number(maximum)}"
-    ).rstrip(";")
+    return f"{label}={value}{_limits(_text(metric.warning), _text(metric.critical), metric.minimum, metric.maximum)}"
+
+
+@lru_cache(maxsize=1024)
+def _limits(warning: str, critical: str, minimum: float | None, maximum: float | None) -> str:
+    """The part of a perfdata item that is the same in every run of a check."""
+    least, most = ("" if limit is None else number(limit) for limit in (minimum, maximum))
+    return f";{warning};{critical};{least};{most}".rstrip(";")
+
+
+def _text(limit: Range | None) -> str:
+    return "" if limit is None else limit.text
 
 
 def number(value: float) -> str:

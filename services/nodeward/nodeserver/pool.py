@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from nodeward.core import clock
-from nodeward.nodeserver.checks.base import CannotTell, why
+from nodeward.nodeserver.checks.base import CannotTell, Context, why
 from nodeward.nodeserver.output import CRITICAL, UNKNOWN, Outcome
 
 log = logging.getLogger(__name__)
@@ -23,13 +23,18 @@ LOOK_SECONDS = 0.1
 MOST_GIVEN_UP = 256  # threads that never came back; beyond that a hanging check keeps its place
 
 
-@dataclass
+@dataclass(slots=True)
 class Task:
-    """A check to run: `call` makes it, within `timeout` seconds; `what` is handed back with the outcome."""
+    """A check to run: `call` makes it, within the context's time limit; `what` is handed back with the outcome."""
 
-    call: Callable[[], Outcome]
-    timeout: float
+    call: Callable[[Context], Outcome]
+    context: Context
     what: Any
+
+    @property
+    def timeout(self) -> float:
+        """How many seconds it may take."""
+        return self.context.timeout
 
 
 class Done(NamedTuple):
@@ -115,6 +120,7 @@ class Pool:
         while seat.rest:
             task = seat.rest.pop()
             seat.started, seat.began = clock.now(), time.monotonic()
+            task.context.began = seat.began
             seat.task = task
             outcome = attempt(task)
             took = time.monotonic() - seat.began
@@ -160,7 +166,7 @@ class Pool:
 def attempt(task: Task) -> Outcome:
     """Run a task; whatever it raises becomes an outcome."""
     try:
-        return task.call()
+        return task.call(task.context)
     except CannotTell as error:
         return Outcome(UNKNOWN, str(error))
     except TimeoutError:

@@ -7,6 +7,8 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from pydantic_core import PydanticSerializationError, to_json
+
 from nodeward.core import clock
 from nodeward.core.client import Client
 from nodeward.core.errors import BadInput, NodewardError
@@ -17,7 +19,6 @@ log = logging.getLogger(__name__)
 
 MOST_RESULTS = 2000
 LONGEST_WAIT = 15.0
-_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 MOST_HELD = 20_000  # results kept in memory while the disk takes none
 
 
@@ -45,7 +46,7 @@ class Reporter:
 
     def take(self, rows: list[Row]) -> None:
         """Keep results until they are sent. While the disk takes none they are held in memory."""
-        records = [_encode(row).encode() for row in rows]
+        records = [encoded(row) for row in rows]
         if self._held:
             records = [*self._held, *records]
             self._held.clear()
@@ -113,6 +114,22 @@ class Reporter:
             self.refused += 1
             log.error("The monitor refused a result, it is given up: %s: %.300r", error, records.records[0])
             self._spool.acknowledge(records)
+
+
+def encoded(row: Row) -> bytes:
+    """Return a result as it goes over the wire: JSON. What is no text in it (a file's name may be none) shows as \\xNN."""
+    try:
+        return to_json(row)
+    except PydanticSerializationError:
+        return to_json({name: _text(value) if isinstance(value, str) else value for name, value in row.items()})
+
+
+def _text(value: str) -> str:
+    try:
+        data = value.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        data = value.encode("utf-8", "surrogatepass")
+    return data.decode("utf-8", "backslashreplace")
 
 
 def report(reporter: str, revision: int | None, generation: str, first: int, results: list[bytes], at: int) -> bytes:

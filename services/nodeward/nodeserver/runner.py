@@ -29,6 +29,13 @@ MOST_WAIT = 0.5  # the scheduler looks at least so often, so that it stops quick
 Row = dict[str, Any]  # a core.results.Result as a plain dict, in microseconds and seconds
 
 
+class Call(NamedTuple):
+    """A built-in check, ready to be made: what to call with a context, and whether it never waits."""
+
+    run: Callable[[Context], Outcome]
+    quick: bool
+
+
 class Turn(NamedTuple):
     """One run of one check: `planned` is when it was due, in µs since 1970."""
 
@@ -64,7 +71,7 @@ class Runner:
         self.counts = Counts()
         self._lock = threading.Lock()
         self._waiting: dict[Key, list[tuple[threading.Event, list[Row]]]] = {}
-        self._prepared: dict[Key, tuple[Check, Any]] = {}
+        self._prepared: dict[Key, tuple[Check, Job | Call]] = {}
 
     def unit(self) -> bool:
         """Start what is due, or wait until something is. Return True: there is always a next time."""
@@ -122,10 +129,8 @@ class Runner:
             if isinstance(prepared, Job):
                 jobs.append(Job(prepared.argv, prepared.env, prepared.timeout, turn))
             else:
-                call, is_quick = prepared
-                (quick if is_quick else slow).append(
-                    Task(partial(call, self._context(turn.check)), turn.check.timeout, turn)
-                )
+                task = Task(prepared.run, self._context(turn.check), turn)
+                (quick if prepared.quick else slow).append(task)
         if jobs:
             self.plugins.submit(jobs)
         if quick:
@@ -133,15 +138,15 @@ class Runner:
         if slow:
             self.pool.submit(slow)
 
-    def _prepare(self, check: Check) -> Any:
-        """Return what is the same in every run of a check: a Job, or (function of a context, whether it is quick)."""
+    def _prepare(self, check: Check) -> Job | Call:
+        """Return what is the same in every run of a check."""
         key = check.node, check.service
         known = self._prepared.get(key)
         if known is not None and known[0] is check:
             return known[1]
         if check.plugin is not None:
             built_in = BUILT_IN[check.plugin]
-            ready: Any = (partial(built_in.run, checks.arguments(check.plugin, check.args)), built_in.quick)
+            ready: Job | Call = Call(partial(built_in.run, checks.arguments(check.plugin, check.args)), built_in.quick)
         else:
             path = self._settings.plugin_path
             ready = Job(command.argv(check, path), command.environment(check), check.timeout, None)
@@ -167,13 +172,16 @@ class Runner:
 
     def _record(self, ended: list[tuple[Turn, Outcome, int, float]]) -> None:
         now, wall = time.monotonic(), time.time()
+        waits = self._schedule.ended(
+            (((turn.check.node, turn.check.service), found.code, started) for turn, found, started, _ in ended),
+            now,
+            wall,
+        )
         rows = []
-        for turn, found, started, took in ended:
-            check = turn.check
-            wait = self._schedule.ended((check.node, check.service), found.code, started, now, wall)
+        for (turn, found, started, took), wait in zip(ended, waits, strict=True):
             if wait is not None:  # else the check was removed while it ran: nobody wants its result
                 rows.append(row(turn, found, started, took, int((wall + wait) * 1e6)))
-                self._count(max(0, started - turn.planned) / 1e6, now)
+                self._count(rows[-1]["latency"], now)
         if rows:
             self._take(rows)
             self._tell(rows)

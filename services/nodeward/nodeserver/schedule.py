@@ -9,6 +9,7 @@ clock; slots are found on the wall clock, so that a clock that is set moves no c
 import hashlib
 import heapq
 import itertools
+import math
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -92,20 +93,17 @@ def spread_over(count: int) -> float:
     return max(SPREAD_SECONDS, count / SPREAD_RATE)
 
 
-@dataclass
+@dataclass(slots=True)
 class Entry:
     """A check as it stands in the schedule: `due` is None while it runs, else seconds of the monotonic clock."""
 
     check: Check
+    key: Key
     place: float
     progress: Progress = field(default_factory=Progress)
     due: float | None = None
     running: bool = False
     ticket: int = 0  # which of the heap's rows of this check is the one in force
-
-    @property
-    def key(self) -> Key:
-        return self.check.node, self.check.service
 
 
 class Schedule:
@@ -140,7 +138,7 @@ class Schedule:
         known = self._entries.get(key)
         if known is None:
             progress = self._remembered.pop(key, Progress())
-            entry = self._entries[key] = Entry(check, share(key), progress)
+            entry = self._entries[key] = Entry(check, key, share(key), progress)
             self._plan(entry, now + first_delay(check, entry.place, progress, wall, spread))
         else:
             known.check = check
@@ -184,22 +182,26 @@ class Schedule:
                 heapq.heappop(self._heap)
             return None
 
-    def ended(self, key: Key, code: int, started: int, now: float, wall: float) -> float | None:
-        """Take note of a result and plan the next run. Return in how many seconds; None if the check is no longer wanted.
+    def ended(self, results: Iterable[tuple[Key, int, int]], now: float, wall: float) -> list[float | None]:
+        """Take note of results (key, code, began in µs since 1970) and plan the next runs.
 
-        `started` is in microseconds since 1970.
+        Return in how many seconds each check runs again; None for one that is no longer wanted.
         """
         with self._lock:
-            entry = self._entries.get(key)
-            if entry is None or not entry.running:
-                return None
-            entry.running = False
-            entry.progress = advance(entry.check, entry.progress, code, started)
-            wait = delay(entry.check, entry.place, entry.progress, wall)
-            earlier = not self._heap or now + wait < self._heap[0][0]
-            self._plan(entry, now + wait)
-        if earlier:
+            soonest = self._heap[0][0] if self._heap else math.inf
+            waits = [self._ended(key, code, started, now, wall) for key, code, started in results]
+        if any(wait is not None and now + wait < soonest for wait in waits):
             self.changed.set()
+        return waits
+
+    def _ended(self, key: Key, code: int, started: int, now: float, wall: float) -> float | None:
+        entry = self._entries.get(key)
+        if entry is None or not entry.running:
+            return None
+        entry.running = False
+        entry.progress = advance(entry.check, entry.progress, code, started)
+        wait = delay(entry.check, entry.place, entry.progress, wall)
+        self._plan(entry, now + wait)
         return wait
 
     def entries(self) -> list[Entry]:

@@ -108,6 +108,15 @@ def test_a_containers_limit_is_what_memory_is_measured_by(tmp_path):
     assert not limits.memory(str(tmp_path), str(tmp_path)).limited
 
 
+def test_checks_of_the_same_instant_share_a_reading_and_later_ones_do_not(monkeypatch):
+    now, asked = [100.0], []
+    monkeypatch.setattr(kernel.time, "monotonic", lambda: now[0])
+    reading = kernel.momentary(lambda place: asked.append(place) or len(asked))
+    assert [reading("/a"), reading("/a"), reading("/b")] == [1, 1, 2]
+    now[0] += kernel.SAME_INSTANT + 0.001
+    assert [reading("/a"), reading("/b"), reading("/a")] == [3, 4, 3]
+
+
 def test_uptime_is_that_of_process_one_and_of_the_kernel_where_it_is_hidden(tmp_path):
     (tmp_path / "uptime").write_text("5000.00 1.00\n")
     assert uptime(str(tmp_path)) == 5000

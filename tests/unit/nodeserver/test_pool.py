@@ -3,10 +3,11 @@
 import queue
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
-from nodeward.nodeserver.checks.base import CannotTell
+from nodeward.nodeserver.checks.base import CannotTell, Context
 from nodeward.nodeserver.output import Outcome
 from nodeward.nodeserver.pool import Pool, Task
 
@@ -24,19 +25,24 @@ def pool(ended):
     made.stop()
 
 
-def _fine():
+def _fine(_context=None):
     return Outcome(0, "fine")
+
+
+def _task(call, timeout, what):
+    context = Context("web-1", None, timeout, Path("/nonexistent"), lambda: None)
+    return Task(call, context, what)
 
 
 def test_checks_that_hang_time_out_and_the_others_go_on(pool, ended):
     release = threading.Event()
 
-    def hang():
+    def hang(_context):
         release.wait(30)
         return _fine()
 
-    pool.submit([Task(hang, 0.3, f"hang-{number}") for number in range(4)])
-    pool.submit([Task(_fine, 5.0, "after")])
+    pool.submit([_task(hang, 0.3, f"hang-{number}") for number in range(4)])
+    pool.submit([_task(_fine, 5.0, "after")])
     found = {one.task.what: one.outcome for one in (ended.get(timeout=10) for _ in range(5))}
     assert found["after"] == Outcome(0, "fine")
     assert found["hang-3"] == Outcome(2, "(The check timed out after 0.3 seconds)")
@@ -51,7 +57,7 @@ def test_checks_that_hang_time_out_and_the_others_go_on(pool, ended):
 
 def test_a_quick_check_that_hangs_all_the_same_loses_none_of_its_batch(pool, ended):
     release = threading.Event()
-    tasks = [Task(_fine, 0.3, 1), Task(lambda: release.wait(30) and _fine(), 0.3, 2), Task(_fine, 0.3, 3)]
+    tasks = [_task(_fine, 0.3, 1), _task(lambda _context: release.wait(30) and _fine(), 0.3, 2), _task(_fine, 0.3, 3)]
     pool.submit(tasks, quick=True)
     found = [ended.get(timeout=10) for _ in range(3)]
     release.set()
@@ -68,9 +74,9 @@ def test_a_quick_check_that_hangs_all_the_same_loses_none_of_its_batch(pool, end
     ],
 )
 def test_whatever_a_check_raises_becomes_a_result(pool, ended, error, code, words):
-    def call():
+    def call(_context):
         raise error
 
-    pool.submit([Task(call, 5.0, None)])
+    pool.submit([_task(call, 5.0, None)])
     found = ended.get(timeout=10).outcome
     assert (found.code, words in found.output) == (code, True)

@@ -100,8 +100,8 @@ def test_what_was_removed_does_not_run_and_what_runs_meanwhile_is_not_wanted_any
     plan.apply([_check("a"), _check("b")], now=0.0, wall=0.0)
     assert _due(plan, 10.0) == {"a", "b"}
     plan.apply([_check("a")], now=10.0, wall=10.0)
-    assert plan.ended(("web-1", "b"), 0, 1, now=10.0, wall=10.0) is None
-    assert plan.ended(("web-1", "a"), 0, 1, now=10.0, wall=10.0) is not None
+    assert plan.ended([(("web-1", "b"), 0, 1)], now=10.0, wall=10.0) == [None]
+    assert plan.ended([(("web-1", "a"), 0, 1)], now=10.0, wall=10.0) != [None]
     assert _due(plan, 1000.0) == {"a"}
 
 
@@ -113,7 +113,7 @@ def test_a_check_never_runs_twice_at_once():
     assert _due(plan, 1e6) == set()
     plan.apply([_check("a", interval=5.0)], now=1.0, wall=1.0)  # changed while it runs
     assert _due(plan, 1e6) == set()
-    assert plan.ended(("web-1", "a"), 0, 1, now=2.0, wall=2.0) <= 6.0
+    assert plan.ended([(("web-1", "a"), 0, 1)], now=2.0, wall=2.0)[0] <= 6.0
 
 
 def test_many_new_checks_do_not_begin_at_once():
@@ -132,7 +132,8 @@ def test_whatever_the_results_every_check_goes_on(steps):
         now += pause
         for check, due in plan.take_due(now):
             assert due <= now
-            wait = plan.ended((check.node, check.service), code if check.service == service else 0, 1, now, now)
+            result = (check.node, check.service), code if check.service == service else 0, 1
+            [wait] = plan.ended([result], now, now)
             assert 0 < wait <= check.interval + 1
     entries = plan.entries()
     assert not any(entry.running for entry in entries)
@@ -143,7 +144,7 @@ def test_what_was_remembered_survives_a_restart_and_damage_is_forgiven(tmp_path)
     plan = Schedule()
     plan.apply([_check("a"), _check(None)], now=0.0, wall=0.0)
     plan.take_due(10.0)
-    plan.ended(("web-1", "a"), 2, 123_000_000, now=10.0, wall=10.0)
+    plan.ended([(("web-1", "a"), 2, 123_000_000)], now=10.0, wall=10.0)
     path = tmp_path / "schedule.json"
     memory.Memory(path, plan).unit()
     assert memory.read(path) == {("web-1", "a"): Progress(2, 1, 123_000_000)}

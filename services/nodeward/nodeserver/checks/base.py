@@ -28,9 +28,9 @@ class Standing:
     faults: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Context:
-    """For one run of a check: its target, its time limit in seconds, and where this node server stands."""
+    """For one run of a check: its target, its time limit in seconds, when it began, and where this node server stands."""
 
     node: str
     address: str | None

@@ -1,7 +1,28 @@
 """Reading the kernel's small files: by three system calls, since quick checks do little else."""
 
 import os
-from functools import lru_cache
+import time
+from collections.abc import Callable
+from functools import lru_cache, wraps
+from typing import TypeVar
+
+SAME_INSTANT = 0.05  # seconds: checks that are made so close together share what the kernel said
+
+Found = TypeVar("Found")
+
+
+def momentary(find: Callable[[str], Found]) -> Callable[[str], Found]:
+    """Let checks of the same instant share a reading: it is found anew when the last one is older than SAME_INSTANT."""
+    known: dict[str, tuple[float, Found]] = {}
+
+    @wraps(find)
+    def reading(place: str) -> Found:
+        now, last = time.monotonic(), known.get(place)
+        if last is None or now - last[0] > SAME_INSTANT:
+            last = known[place] = now, find(place)
+        return last[1]
+
+    return reading
 
 
 def read(path: str) -> bytes:

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from nodeward.nodeserver.checks.kernel import number, read
+from nodeward.nodeserver.checks.kernel import momentary, number, read
 
 PROC, CGROUP = "/proc", "/sys/fs/cgroup"
 _ROW = re.compile(rb"^(MemTotal|MemFree|MemAvailable|Buffers|Cached|SwapTotal|SwapFree):\s+(\d+) kB", re.MULTILINE)
@@ -47,7 +47,8 @@ def tasks(cgroup: str = CGROUP) -> int | None:
     return number(f"{cgroup}/pids.max")
 
 
-def meminfo(proc: str = PROC) -> dict[str, int]:
+@momentary
+def meminfo(proc: str) -> dict[str, int]:
     """Return the rows of /proc/meminfo that matter here, in bytes."""
     return {name.decode(): int(count) * 1024 for name, count in _ROW.findall(read(f"{proc}/meminfo"))}
 
