@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from nodeward.configserver.assign import Assign, as_text
-from nodeward.core import checks, formats
+from nodeward.core import checks, formats, hours
 from nodeward.core.checks import Duration
 from nodeward.core.errors import BadInput
 from nodeward.store import patterns
@@ -63,7 +63,6 @@ State = Literal["WARNING", "CRITICAL", "UNKNOWN", "DOWN", "UNREACHABLE"]
 STATES: tuple[State, ...] = ("WARNING", "CRITICAL", "UNKNOWN", "DOWN", "UNREACHABLE")
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _LONGEST = 366 * 86400.0
-_HOURS = re.compile(r"([01]\d|2[0-3]):[0-5]\d-(([01]\d|2[0-3]):[0-5]\d|24:00)")
 
 
 class Object(BaseModel):
@@ -291,7 +290,7 @@ class Period(Object):
     kind: Literal["period"] = "period"
     timezone: str = Field("UTC", description="The time zone of the hours.", examples=["Europe/Berlin"])
     ranges: dict[Literal[DAYS], list[str]] = Field(  # type: ignore[valid-type]
-        description="Per weekday, the hours.", examples=[{"monday": ["09:00-12:00", "13:00-17:30"]}]
+        description="Per weekday, the hours; 22:00-06:00 ends on the next day.", examples=[{"monday": ["09:00-12:00", "13:00-17:30"]}]
     )
 
     @field_validator("timezone")
@@ -302,9 +301,8 @@ class Period(Object):
     @field_validator("ranges")
     @classmethod
     def _are_hours(cls, given: dict[str, list[str]]) -> dict[str, list[str]]:
-        for text in (text for hours in given.values() for text in hours):
-            if not _HOURS.fullmatch(text) or text[:5] >= text[6:]:
-                raise ValueError(f"{text!r} is not a range of hours; write for example 09:00-17:30, the later one last")
+        for text in (text for ranges in given.values() for text in ranges):
+            hours.parse(text)
         return given
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from nodeward.configserver import plain, render
+from nodeward.configserver import contacts, plain, render
 from nodeward.configserver.bundle import reachable
 from nodeward.configserver.documents import Document
 from nodeward.configserver.fleet import Fleet
@@ -101,6 +101,10 @@ def _put(document: Document, findings: Findings, places: dict[Key, str]) -> None
         findings.refused.add(Key(body["kind"], str(body.get("name"))))
         return
     key = Key(checked.kind, checked.name)
+    if key.kind == "contact" and (odd := contacts.faults(body)):
+        findings.problems += [Problem(f"{title}: {fault.path}", fault.message) for fault in odd]
+        findings.refused.add(key)
+        return
     if key in places:
         findings.problems.append(
             Problem(document.where, f"{key.kind} '{key.name}' is there twice; first at {places[key]}")

@@ -1,16 +1,16 @@
 """Periods: hours of the week in a time zone, through summer time and back."""
 
-import re
+import contextlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+from nodeward.core import hours
+from nodeward.core.hours import DAY
 from nodeward.monitor.definitions import Period
 
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_RANGE = re.compile(r"\s*(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})\s*")
-_DAY = 24 * 60
 
 
 def contains(period: Period, at: int) -> bool:
@@ -19,7 +19,7 @@ def contains(period: Period, at: int) -> bool:
     minute = local.hour * 60 + local.minute
     today, yesterday = DAYS[local.weekday()], DAYS[local.weekday() - 1]
     return any(start <= minute < end for start, end in _minutes(period, today)) or any(
-        minute < end - _DAY for _, end in _minutes(period, yesterday)
+        minute < end - DAY for _, end in _minutes(period, yesterday)
     )
 
 
@@ -45,10 +45,8 @@ def _starts(period: Period, at: int) -> Iterator[int]:
 def _parsed(ranges: tuple[str, ...]) -> tuple[tuple[int, int], ...]:
     found = []
     for text in ranges:
-        if match := _RANGE.fullmatch(text):
-            hours = [int(part) for part in match.groups()]
-            start, end = hours[0] * 60 + hours[1], hours[2] * 60 + hours[3]
-            found.append((start, end if end > start else end + _DAY))  # 22:00-06:00 ends tomorrow
+        with contextlib.suppress(ValueError):
+            found.append(hours.parse(text))
     return tuple(found)
 
 

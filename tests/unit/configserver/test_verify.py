@@ -70,7 +70,7 @@ def faults(text, present=None):
         ("{kind: contact, name: c, email: x}", "email"),
         ("{kind: contact, name: c, email: a@b, period: never}", "there is no period 'never'"),
         ("{kind: period, name: p, ranges: {monday: ['9-5']}}", "'9-5' is not a range of hours"),
-        ("{kind: period, name: p, ranges: {monday: ['17:00-09:00']}}", "is not a range of hours"),
+        ("{kind: period, name: p, ranges: {monday: ['17:00-17:00']}}", "begins where it ends"),
         ("{kind: period, name: p, ranges: {mon: []}}", "ranges.mon"),
         ("{kind: route, name: r, contacts: []}", "contacts"),
         ("{kind: user, name: u, role: root}", "role"),
