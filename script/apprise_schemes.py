@@ -28,7 +28,9 @@ def main(arguments: list[str]) -> int:
         TABLE.write_text(wanted)
         return 0
     if TABLE.read_text() != wanted:
-        sys.stderr.write(f"{TABLE.name} is not what this Apprise ({apprise.__version__}) knows: run script/apprise-schemes.\n")
+        sys.stderr.write(
+            f"{TABLE.name} is not what this Apprise ({apprise.__version__}) knows: run script/apprise-schemes.\n"
+        )
         return 1
     return 0
 

@@ -21,6 +21,7 @@ from nodeward.core.errors import (
     NotAllowed,
     NotAuthenticated,
     NotFound,
+    NotSeen,
     TooMany,
 )
 from support.until import until
@@ -540,12 +541,67 @@ def test_the_servers_get_the_credentials_as_hashes_and_only_when_they_changed(se
 
 def test_the_audit_list_says_who_did_what_in_whose_name(server: RegistryServer, node: str) -> None:
     web = server.client(server.secret("web", "token")).acting_for("ada", "operator")
-    web.put(f"/api/v1/objects/node/{node}", {"address": "192.0.2.77"})
+    web.put(f"/api/v1/objects/node/{node}", {**web.get(f"/api/v1/objects/node/{node}"), "address": "192.0.2.77"})
     (row, *_) = server.admin.get("/api/v1/audit", {"limit": 1})["items"]
     assert (row["who"], row["via"], row["action"], row["address"]) == ("ada", "web", "configure", "127.0.0.1")
     assert row["what"] == f"revision {head(server)}: update node {node}"
     revision = server.admin.get(f"/api/v1/revisions/{head(server)}")
     assert revision["who"] == "ada"
+
+
+@pytest.mark.parametrize("body", [{}, {"address": "192.0.2.8"}, {"labels": {}, "groups": []}])
+def test_putting_less_than_is_there_needs_to_have_seen_it(
+    server: RegistryServer, node: str, body: dict[str, Any]
+) -> None:
+    path = f"/api/v1/objects/node/{node}"
+    present = server.admin.get(path)
+    with pytest.raises(NotSeen, match="would lose .*; nothing was changed") as refused:
+        server.admin.put(path, body)
+    assert set(faults(refused.value)) == present.keys() - body.keys() - {"kind", "name"}
+    assert server.admin.get(path) == present
+    tag = ask(server, "GET", path).headers["ETag"]
+    answer = ask(server, "PUT", path, json=body, headers={"If-Match": tag})
+    assert answer.status == 200, answer.data
+    assert server.admin.get(path) == {"kind": "node", "name": node, **body}
+    assert ask(server, "PUT", path, json={}, headers={"If-Match": tag}).status == 409 if body else True
+
+
+def test_putting_what_is_no_whole_object_tells_every_key_that_is_missing(server: RegistryServer) -> None:
+    with pytest.raises(BadInput) as refused:
+        server.admin.put("/api/v1/objects/log/partial", {"format": "sylog"})
+    assert {fault.rsplit(" ", 1)[-1] for fault in faults(refused.value)} == {"assign", "paths", "format"}
+
+
+def test_the_last_administrator_stays(tmp_path: Path) -> None:
+    with RegistryServer(tmp_path) as server:
+        admin = "/api/v1/objects/user/admin"
+        before = head(server)
+        for act in (
+            lambda: server.admin.delete(admin),
+            lambda: server.admin.put(admin, {"role": "operator"}),
+            lambda: server.apply("{kind: user, name: admin, role: viewer}"),
+            lambda: server.apply("{kind: user, name: admin}", dry_run="true"),
+            lambda: server.apply("[{kind: user, name: admin, role: viewer}, {kind: user, name: eve, role: admin}]"),
+        ):
+            with pytest.raises(Conflict, match="'admin' is the last administrator who can log in"):
+                act()
+        ended = server.nodeward("user", "delete", "admin")
+        assert ended.returncode != 0 and "last administrator" in ended.stderr and "Traceback" not in ended.stderr
+        assert server.nodeward("delete", "user", "admin").returncode != 0
+        assert server.nodeward("user", "add", "admin", "--role", "viewer", given="long enough by far\n").returncode != 0
+        assert head(server) == before
+
+        assert (
+            server.nodeward(
+                "user", "add", "eve", "--role", "admin", "--email", "e@b", given="long enough by far\n"
+            ).returncode
+            == 0
+        )
+        assert server.admin.put(admin, {"role": "viewer"})["changes"]
+        with pytest.raises(Conflict, match="'eve' is the last administrator"):
+            server.admin.delete("/api/v1/objects/user/eve")
+        assert server.nodeward("user", "add", "eve", "--role", "admin", given="long enough by far\n").returncode == 0
+        assert server.admin.get("/api/v1/objects/user/eve")["email"] == "e@b"
 
 
 # --- every route ---

@@ -1,11 +1,14 @@
 """user, token: who may come in."""
 
 import sys
+from typing import Any
 
 import click
 
 from nodeward.cli import session
 from nodeward.cli.output import format_option, show
+from nodeward.core.client import Client
+from nodeward.core.errors import NotFound
 from nodeward.core.files import read_secret
 
 ROLES = click.Choice(["viewer", "operator", "admin"])
@@ -29,9 +32,10 @@ def list_users(output: str) -> None:
 @click.option("--email")
 def add(name: str, role: str, email: str | None) -> None:
     """Add a user, or change one's role; asks for the password."""
-    body = {"role": role} | ({"email": email} if email else {})
     client = session.config()
-    client.put(f"/api/v1/objects/user/{name}", body)
+    client.put(
+        f"/api/v1/objects/user/{name}", _present(client, name) | {"role": role} | ({"email": email} if email else {})
+    )
     client.put(f"/api/v1/users/{name}/password", {"password": _password(name)})
     click.echo(f"{name} is {role} and can log in.")
 
@@ -89,6 +93,14 @@ def enrol_key() -> None:
     """Print the key that new nodes enrol with (on the config server's own machine)."""
     path = session.settings().var / "secrets" / "node" / "enrol"
     click.echo(read_secret(path, "The enrolment key"))
+
+
+def _present(client: Client, name: str) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = client.get(f"/api/v1/objects/user/{name}")
+    except NotFound:
+        return {}
+    return found
 
 
 def _password(name: str) -> str:

@@ -14,7 +14,7 @@ from nodeward.configserver.http import Parts, note_revision
 from nodeward.configserver.registry import Outcome
 from nodeward.core import clock
 from nodeward.core.auth import ADMIN, OPERATOR, VIEWER
-from nodeward.core.errors import BadInput, NotAllowed, Problem
+from nodeward.core.errors import BadInput, NotAllowed, NotSeen, Problem
 from nodeward.core.http import SECURITY, needs, principal
 from nodeward.store.base_registry import Change, Key, Revision
 
@@ -52,7 +52,9 @@ def mount(app: OpenAPI, parts: Parts) -> None:
         answer.set_etag(str(snapshot.revision))
         return answer
 
-    @app.put("/api/v1/objects/<kind>/<name>", summary="Make or change an object", security=SECURITY)
+    @app.put(
+        "/api/v1/objects/<kind>/<name>", summary="Make an object, or put a whole one in its place", security=SECURITY
+    )
     @needs(OPERATOR)
     def put_object(path: forms.ObjectPath) -> Response:
         body = request.get_json(silent=True)
@@ -61,6 +63,7 @@ def mount(app: OpenAPI, parts: Parts) -> None:
         body = {"kind": path.kind, "name": path.name, **body}
         if (body["kind"], body["name"]) != (path.kind, path.name):
             raise BadInput(f"The body names {body['kind']} '{body['name']}', the URL {path.kind} '{path.name}'.")
+        _nothing_unseen(registry.snapshot.fleet.bodies.get(Key(path.kind, path.name)), body)
         return _answer(_apply([Document("", 1, body)], "", False))
 
     @app.delete("/api/v1/objects/<kind>/<name>", summary="Take an object away", security=SECURITY)
@@ -146,6 +149,17 @@ def _expected() -> int | None:
     if found is None:
         raise BadInput(f'If-Match is {given!r}; it must be a revision\'s number, such as "12".')
     return int(found[2])
+
+
+def _nothing_unseen(present: dict[str, Any] | None, given: dict[str, Any]) -> None:
+    """Raise NotSeen if an object would lose keys at the hands of somebody who does not say which revision they saw."""
+    lost = sorted((present or {}).keys() - given.keys())
+    if lost and _expected() is None:
+        raise NotSeen(
+            f"PUT takes the whole object: {given['kind']} '{given['name']}' would lose {', '.join(lost)}; nothing was changed. "
+            'Send those too, or say by If-Match: "REVISION" (the ETag of GET) that you saw them.',
+            [Problem(key, "is there now, and would be gone") for key in lost],
+        )
 
 
 def _may_change(kinds: Any) -> None:

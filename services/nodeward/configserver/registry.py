@@ -12,6 +12,7 @@ from nodeward.configserver import verify
 from nodeward.configserver.documents import Document
 from nodeward.configserver.fleet import Fleet
 from nodeward.core import clock
+from nodeward.core.auth import ADMIN
 from nodeward.core.errors import Conflict, NotFound, Problem
 from nodeward.store.base_registry import Change, Key, RegistryShelf, Revision
 
@@ -119,6 +120,7 @@ class Registry:
                 )
             bodies = dict(change(dict(present.fleet.bodies), present.fleet))
             changes = difference(present.fleet.bodies, bodies)
+            self._keep_an_administrator(changes, bodies)
             number = present.revision + 1
             changed = {**present.fleet.changed, **{each.key: number for each in changes}}
             fleet = Fleet(bodies, changed, present.fleet)
@@ -129,6 +131,26 @@ class Registry:
             self._snapshot = Snapshot(number, fleet)
             return Outcome(number, changes, warnings)
 
+    def _keep_an_administrator(self, changes: list[Change], bodies: Bodies) -> None:
+        """Raise Conflict if after the changes nobody who can log in would be an administrator any more."""
+        lost = [
+            each.key.name for each in changes if _is_administrator(each.before) and not _is_administrator(each.after)
+        ]
+        able = [name for name in lost if self.shelf.password(name)]
+        if not able or any(
+            _is_administrator(body) and self.shelf.password(key.name)
+            for key, body in bodies.items()
+            if key.kind == "user"
+        ):
+            return
+        waiting = [key.name for key, body in bodies.items() if key.kind == "user" and _is_administrator(body)]
+        first = (
+            f"give '{waiting[0]}', who has no password yet, one (`nodeward user passwd {waiting[0]}`)"
+            if waiting
+            else "make somebody else admin (`nodeward user add NAME --role admin`)"
+        )
+        raise Conflict(f"'{able[0]}' is the last administrator who can log in; {first} first. Nothing was changed.")
+
     def _as_of(self, number: int, bodies: Bodies) -> Bodies:
         """Go back revision by revision, undoing each."""
         for later in range(self._snapshot.revision, number, -1):
@@ -138,6 +160,10 @@ class Registry:
                 else:
                     bodies[change.key] = change.before
         return bodies
+
+
+def _is_administrator(body: dict[str, Any] | None) -> bool:
+    return body is not None and body["kind"] == "user" and body.get("role") == ADMIN
 
 
 def difference(before: Mapping[Key, dict[str, Any]], after: Mapping[Key, dict[str, Any]]) -> list[Change]:

@@ -290,7 +290,8 @@ class Period(Object):
     kind: Literal["period"] = "period"
     timezone: str = Field("UTC", description="The time zone of the hours.", examples=["Europe/Berlin"])
     ranges: dict[Literal[DAYS], list[str]] = Field(  # type: ignore[valid-type]
-        description="Per weekday, the hours; 22:00-06:00 ends on the next day.", examples=[{"monday": ["09:00-12:00", "13:00-17:30"]}]
+        description="Per weekday, the hours; 22:00-06:00 ends on the next day.",
+        examples=[{"monday": ["09:00-12:00", "13:00-17:30"]}],
     )
 
     @field_validator("timezone")

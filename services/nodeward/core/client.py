@@ -15,6 +15,7 @@ from nodeward.core.errors import (
     NotAllowed,
     NotAuthenticated,
     NotFound,
+    NotSeen,
     Problem,
     TooMany,
     Unavailable,
@@ -29,6 +30,7 @@ _BY_STATUS: dict[int, type[NodewardError]] = {
     413: BadInput,
     415: BadInput,
     422: BadInput,
+    428: NotSeen,
     429: TooMany,
 }
 

@@ -88,6 +88,13 @@ class Conflict(NodewardError):
     title = "Conflict"
 
 
+class NotSeen(Conflict):
+    """The request would take away what its sender may not have seen: it must say which revision it saw."""
+
+    status = 428
+    title = "Precondition required"
+
+
 class TooMany(NodewardError):
     """Asked too often, or for too much at once."""
 

@@ -13,7 +13,9 @@ def parse(text: str) -> tuple[int, int]:
     """
     found = _RANGE.fullmatch(text)
     if found is None:
-        raise ValueError(f"{text!r} is not a range of hours; write for example 09:00-17:30, or 22:00-06:00 over midnight")
+        raise ValueError(
+            f"{text!r} is not a range of hours; write for example 09:00-17:30, or 22:00-06:00 over midnight"
+        )
     start = int(found[1]) * 60 + int(found[2])
     end = DAY if found[3] is None else int(found[3]) * 60 + int(found[4])
     if start == end:

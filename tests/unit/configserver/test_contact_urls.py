@@ -65,4 +65,7 @@ def test_what_is_no_url_is_refused_without_showing_it() -> None:
 def test_every_wrong_url_is_told_with_its_place() -> None:
     with pytest.raises(BadInput) as refused:
         verify.applied({}, documents.read("{kind: contact, name: ada, urls: ['slak://a', 'json://b', 'x']}", "f"))
-    assert [problem.path for problem in refused.value.problems] == ["f:1: contact ada: urls[0]", "f:1: contact ada: urls[2]"]
+    assert [problem.path for problem in refused.value.problems] == [
+        "f:1: contact ada: urls[0]",
+        "f:1: contact ada: urls[2]",
+    ]
