@@ -14,10 +14,9 @@ ROOT = Path(__file__).resolve().parents[1]
 TABLE = ROOT / "services" / "nodeward" / "configserver" / "apprise_schemes.py"
 LOCK = ROOT / "images" / "monitor" / "requirements.lock"
 WIDTH = 110
-HEAD = '''"""The URL schemes that the monitor's Apprise can send to. Written by `script/apprise-schemes`, for this image has no Apprise."""
+HEAD = '''"""What URLs the monitor's Apprise can send to. Written by `script/apprise-schemes`."""
 
-SCHEMES = frozenset(
-    (
+_TEXT = (
 '''
 
 
@@ -57,8 +56,8 @@ def table(found: list[str]) -> str:
             lines.append(line)
             line = ""
         line = f"{line} {scheme}".strip()
-    text = "".join(f'        "{each} "\n' for each in [*lines, line])
-    return f"{HEAD}{text}    ).split()\n)\n"
+    text = "".join(f'    "{each} "\n' for each in [*lines, line])
+    return f"{HEAD}{text})\nSCHEMES = frozenset(_TEXT.split())\n"
 
 
 if __name__ == "__main__":

@@ -555,7 +555,7 @@ def test_putting_less_than_is_there_needs_to_have_seen_it(
 ) -> None:
     path = f"/api/v1/objects/node/{node}"
     present = server.admin.get(path)
-    with pytest.raises(NotSeen, match="would lose .*; nothing was changed") as refused:
+    with pytest.raises(NotSeen, match=r"would lose .*; nothing was changed") as refused:
         server.admin.put(path, body)
     assert set(faults(refused.value)) == present.keys() - body.keys() - {"kind", "name"}
     assert server.admin.get(path) == present

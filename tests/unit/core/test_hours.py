@@ -37,7 +37,7 @@ def test_a_range_is_minutes_of_the_day(text: str, start: int, end: int) -> None:
 
 @pytest.mark.parametrize("text", BAD)
 def test_what_is_no_range_is_told(text: str) -> None:
-    with pytest.raises(ValueError, match="is not a range of hours|begins where it ends"):
+    with pytest.raises(ValueError, match=r"is not a range of hours|begins where it ends"):
         hours.parse(text)
 
 
