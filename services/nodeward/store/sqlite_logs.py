@@ -34,7 +34,7 @@ from nodeward.store.base import (
     SourceTotals,
     Top,
 )
-from nodeward.store.logblocks import compactor, count, search
+from nodeward.store.logblocks import compactor, count, search, sieve
 from nodeward.store.logblocks.block import Meta
 from nodeward.store.logblocks.codec import Damaged
 from nodeward.store.logblocks.compactor import BLOCK_BYTES, BLOCK_ROWS, Compactor
@@ -61,7 +61,8 @@ class SqliteLogShelf(LogShelf):
         self._days_lock = threading.Lock()
         self._days: dict[str, Day] = {}
         self._upkeep = threading.Lock()  # compacting and removing take turns
-        self._unmerged: set[str] | None = None  # days that may have blocks to merge; None: all
+        self._untidy: set[str] | None = None  # days that may have blocks to merge or filters to gather; None: all
+        self._newest: list[str] = []
         (root / "days").mkdir(parents=True, exist_ok=True)
         self._hot = HotPart(root / "hot.db")
         for name in self._hot.removing():
@@ -84,8 +85,7 @@ class SqliteLogShelf(LogShelf):
         place = search.read_cursor(cursor, newest_first) if cursor else None
 
         def answer(moment: Moment) -> Page:
-            near = _near(query, place)
-            units = moment.by_time(near.start, near.end, newest_first)
+            units = moment.by_time(_near(query, place), newest_first)
             return search.search(
                 units, query, place, limit, newest_first, effort or Effort(), moment.scanned, identifier
             )
@@ -123,7 +123,7 @@ class SqliteLogShelf(LogShelf):
         """Count what matches by time and level."""
 
         def answer(moment: Moment) -> Histogram:
-            units = moment.by_time(query.start, query.end)
+            units = moment.by_time(query)
             return count.histogram(units, query, bins, effort or Effort(), moment.scanned)
 
         return self._at_one_moment(answer)
@@ -132,7 +132,7 @@ class SqliteLogShelf(LogShelf):
         """Count what matches by a field's values."""
 
         def answer(moment: Moment) -> Top:
-            units = moment.by_time(query.start, query.end)
+            units = moment.by_time(query)
             return count.top(units, query, name, limit, effort or Effort(), moment.scanned)
 
         return self._at_one_moment(answer)
@@ -142,18 +142,18 @@ class SqliteLogShelf(LogShelf):
         return self._hot.sources()
 
     def compact(self, now: int) -> bool:
-        """Turn a stretch of hot batches into blocks, or several small blocks into one."""
+        """Turn a stretch of hot batches into blocks, several small blocks into one, or the filters of many into a sieve."""
         with self._upkeep:
             to_seq = self._hot.pending() or due(self._hot.state, now)
             if to_seq is None:
-                return self._merge()
+                return self._tidy()
             self._hot.begin_compaction(to_seq)
             answer = self._compactor.do({"do": "compact", "from": self._hot.state.compacted, "to": to_seq})
             for seq in answer["unreadable"]:
                 log.error("the batch of sequence %d in %s cannot be read; it is set aside there", seq, self._root)
             self._hot.finish_compaction(to_seq, answer["unreadable"])
-            if self._unmerged is not None:
-                self._unmerged.update(answer["days"])
+            if self._untidy is not None:
+                self._untidy.update(answer["days"])
             return True
 
     def retain(self, before: int, max_bytes: int) -> Removed:
@@ -175,6 +175,7 @@ class SqliteLogShelf(LogShelf):
                 with search.reporting(unit, moment.scanned):
                     unit.check()
                 yield from moment.take_damage()
+            moment.check_sieves()
             yield from moment.take_damage()
 
     def figures(self) -> Figures:
@@ -224,23 +225,34 @@ class SqliteLogShelf(LogShelf):
                     continue  # no day of ours: left alone
             return sorted(self._days.values(), key=lambda day: -day.number)
 
-    def _merge(self) -> bool:
-        """Merge one run of small blocks. Return whether there was one."""
-        if self._unmerged is None:
-            self._unmerged = {day.path.stem for day in self._all_days()}
-        for day in self._all_days():
-            name = day.path.stem
-            if name not in self._unmerged:
-                continue
-            try:
-                with day.view() as view:
-                    run = mergeable(view.blocks(base.MIN_TIME, base.MAX_TIME))
-                if run and "damaged" not in self._compactor.do({"do": "merge", "day": name, "ids": run}):
+    def _tidy(self) -> bool:
+        """Merge one run of small blocks, or gather the filters of large ones. Return whether there was something to do."""
+        days = self._all_days()
+        names = [day.path.stem for day in days]
+        if self._untidy is None:
+            self._untidy = set(names)
+        if names[:1] != self._newest:
+            self._untidy.update(self._newest)  # it is over: what waited for more on it waits no longer
+            self._newest = names[:1]
+        for day in days:
+            if day.path.stem in self._untidy:
+                if self._tidy_day(day, newest=day is days[0]):
                     return True
-            except NodewardError as error:
-                log.warning("the blocks of %s are not merged: %s", name, error)
-            self._unmerged.discard(name)
+                self._untidy.discard(day.path.stem)
         return False
+
+    def _tidy_day(self, day: Day, newest: bool) -> bool:
+        name = day.path.stem
+        try:
+            with day.view() as view:
+                blocks = view.blocks(base.MIN_TIME, base.MAX_TIME)
+            jobs = [("merge", mergeable(blocks)), ("gather", gatherable(blocks, newest))]
+            return any(
+                ids and "damaged" not in self._compactor.do({"do": what, "day": name, "ids": ids}) for what, ids in jobs
+            )
+        except NodewardError as error:
+            log.warning("the blocks of %s stay as they are: %s", name, error)
+            return False
 
     def _remove_old(self, day: Day, before: int) -> Removed | None:
         if (day.number + 1) * DAY > before:
@@ -325,7 +337,7 @@ def mergeable(blocks: Sequence[tuple[int, Meta]]) -> list[int]:
     """Return the ids of a run of neighbours, all small and of about the same size, that shall become one block."""
     run: list[int] = []
     tier = -1
-    for identifier_, meta in sorted(blocks, key=lambda pair: pair[1].from_seq):
+    for identifier_, meta in sorted(blocks, key=_arrival):
         own = _tier(meta)
         if own != tier:
             run, tier = [], own
@@ -335,9 +347,23 @@ def mergeable(blocks: Sequence[tuple[int, Meta]]) -> list[int]:
     return []
 
 
+def gatherable(blocks: Sequence[tuple[int, Meta]], newest: bool) -> list[int]:
+    """Return the ids of blocks whose filters shall become a sieve: the oldest that will not be merged.
+
+    On the newest day they wait until they are enough for a whole one.
+    """
+    found = [number for number, meta in sorted(blocks, key=_arrival) if _tier(meta) < 0 and not meta.sieve]
+    least = sieve.BLOCKS if newest else 2
+    return found[: sieve.BLOCKS] if len(found) >= least else []
+
+
+def _arrival(block: tuple[int, Meta]) -> int:
+    return block[1].from_seq
+
+
 def _tier(meta: Meta) -> int:
-    """Return a number that blocks of about the same size share, or -1 for those that are large enough."""
-    if meta.records * MERGE_RUN > 2 * BLOCK_ROWS or meta.raw_bytes * MERGE_RUN > 4 * BLOCK_BYTES:
+    """Return a number that blocks of about the same size share, or -1 for those that stay as they are."""
+    if meta.sieve or meta.records * MERGE_RUN > 2 * BLOCK_ROWS or meta.raw_bytes * MERGE_RUN > 4 * BLOCK_BYTES:
         return -1
     return meta.records.bit_length() // 3
 

@@ -50,6 +50,7 @@ class Meta(NamedTuple):
     levels: int
     pieces: int
     width: int
+    sieve: int = 0  # where its filters lie together with those of others; 0: in a row of their own
 
 
 class Place(NamedTuple):
@@ -86,6 +87,7 @@ class Head:
     stream_rows: list[list[str]]
     has_lengths: bool  # else each line ends where the next newline is
     pieces: list[Place]
+    probes: int  # how many bits stand for a word in the filters
     checks: list[int]  # crc32 of each shard of the filters
     levels: dict[int, int]  # how many records of each level
     totals: list[tuple[str, str, int, int, int]]  # node, source, records, raw bytes, parse errors
@@ -114,6 +116,7 @@ def encode(rows: Rows, from_seq: int, to_seq: int, part: int = 0) -> Encoded:
                 "streams": rows.streams.table,
                 "has_lengths": NEWLINE in rows.raw,
                 "pieces": pieces,
+                "probes": filters.probes,
                 "checks": [zlib.crc32(shard) for shard in _shards(filters)],
                 "levels": dict(zip(levels.tolist(), counts.tolist(), strict=True)),
                 "totals": _totals(rows),
@@ -146,6 +149,7 @@ def read_head(data: bytes, records: int) -> Head:
             stream_rows=body["streams"],
             has_lengths=body["has_lengths"],
             pieces=[Place(*place) for place in body["pieces"]],
+            probes=body.get("probes", words.FORMER_PROBES),
             checks=body["checks"],
             levels=body["levels"],
             totals=[tuple(total) for total in body["totals"]],

@@ -1,4 +1,4 @@
-"""Turning hot batches into blocks, and small blocks into larger ones: jobs that may be killed at any moment and repeated.
+"""Turning hot batches into blocks, small blocks into larger ones, filters into sieves: each job may be killed and repeated.
 
 A job is a dict, so that a process of its own can do it (`Process`): its lines of JSON go in at stdin and come out at stdout, and
 it ends when its stdin does, that is, with the program that started it.
@@ -18,10 +18,12 @@ from nodeward.core import batch as wire
 from nodeward.core.errors import BadInput, NodewardError, Unavailable
 from nodeward.store import sqlite
 from nodeward.store.errors import StoreFull
-from nodeward.store.logblocks import block, day, rows
+from nodeward.store.logblocks import block, day, rows, sieve
 from nodeward.store.logblocks.codec import Damaged
+from nodeward.store.logblocks.match import Mask
 from nodeward.store.logblocks.reading import Reader
 from nodeward.store.logblocks.rows import Numbers, Rows
+from nodeward.store.logblocks.words import Wanted
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +99,9 @@ def perform(root: Path, job: dict[str, Any]) -> dict[str, Any]:
     """Do a job on the shelf in `root`. Return what came of it; raise NodewardError."""
     if job["do"] == "compact":
         return _compact(root, job["from"], job["to"])
-    return _merge(root, job["day"], job["ids"])
+    if job["do"] == "merge":
+        return _merge(root, job["day"], job["ids"])
+    return _gather(root, job["day"], job["ids"])
 
 
 def day_path(root: Path, name: str) -> Path:
@@ -150,11 +154,44 @@ def _merge(root: Path, name: str, identifiers: Sequence[int]) -> dict[str, Any]:
     return {}
 
 
+def _gather(root: Path, name: str, identifiers: Sequence[int]) -> dict[str, Any]:
+    """Move the filters of these blocks into a sieve. One whose filters cannot be read stays as it is."""
+    path = day_path(root, name)
+    one_day = day.Day(path)
+    found, damaged = [], "there is nothing to gather"
+    try:
+        with one_day.view() as view:
+            metas = dict(view.blocks(-(2**63), 2**63 - 1))
+            for identifier in identifiers:
+                try:
+                    found.append((identifier, reader(view, identifier, metas[identifier]).filters()))
+                except Damaged as error:
+                    damaged = str(error)
+    finally:
+        one_day.close()
+    if len(found) < 2:
+        return {"damaged": damaged}
+    writer = day.Writer(path)
+    try:
+        writer.gather(sieve.gather(found))
+    finally:
+        writer.close()
+    return {}
+
+
 def reader(view: day.View, identifier: int, meta: block.Meta, on_read: Any = lambda size: None) -> Reader:
-    """Return what reads a block of a day's file. Raise Damaged if its head cannot be read."""
+    """Return what reads a block of a day's file."""
+
+    def sift(wanted: Wanted) -> Mask:
+        try:
+            return view.sifted(meta.sieve, wanted).get(identifier, np.zeros(meta.pieces, np.bool_))
+        except Damaged:  # a sieve that cannot be read costs time, but hides nothing
+            return np.ones(meta.pieces, np.bool_)
+
     return Reader(
         meta,
-        view.head(identifier),
+        lambda: view.head(identifier),
+        sift,
         lambda part, position, length: view.read(identifier, part, position, length),
         on_read,
     )

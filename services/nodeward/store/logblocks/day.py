@@ -3,21 +3,27 @@
 import contextlib
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 from nodeward.store import sqlite
-from nodeward.store.logblocks import block
+from nodeward.store.logblocks import block, sieve, words
 from nodeward.store.logblocks.block import Encoded, Head, Meta
 from nodeward.store.logblocks.codec import Damaged
+from nodeward.store.logblocks.match import Mask
+from nodeward.store.logblocks.sieve import Gathered, Sieve
+from nodeward.store.logblocks.words import Wanted
+
+Kept = TypeVar("Kept")
 
 DAY = 86_400_000_000  # µs
 PARTS = {"counters": "counters", "filters": "filters", "text": "texts"}
 _PAGE = 16384  # a block's parts are long: fewer, larger pages are followed faster
 _MMAP = 1 << 40
 _IDLE = 8  # connections kept open per file
-_HEADS = 1024  # heads kept in memory per file
+_HEADS = 1024  # heads of blocks and of sieves kept in memory per file
 
 MIGRATIONS = [
     """
@@ -34,10 +40,20 @@ MIGRATIONS = [
     CREATE TABLE counters (id INTEGER PRIMARY KEY, data BLOB NOT NULL);
     CREATE TABLE filters (id INTEGER PRIMARY KEY, data BLOB NOT NULL);
     CREATE TABLE texts (id INTEGER PRIMARY KEY, data BLOB NOT NULL);
+    """,
     """
+    CREATE TABLE sieves (id INTEGER PRIMARY KEY AUTOINCREMENT, head BLOB NOT NULL);
+    CREATE TABLE shards (id INTEGER PRIMARY KEY, data BLOB NOT NULL);  -- of a sieve: its id * 64 + the shard's number
+    CREATE TABLE sieved (block INTEGER PRIMARY KEY, sieve INTEGER NOT NULL);  -- blocks whose filters lie in a sieve
+    """,
 ]
 
-_META = ", ".join(Meta._fields)
+_STORED = Meta._fields[:-1]
+_META = ", ".join(_STORED)
+_BLOCKS = {
+    1: f"SELECT id, {_META}, 0 FROM blocks",  # noqa: S608 - names of columns
+    2: f"SELECT id, {_META}, ifnull(sieve, 0) FROM blocks LEFT JOIN sieved ON block = id",  # noqa: S608
+}
 
 
 def name_of(day: int) -> str:
@@ -70,21 +86,36 @@ class Writer:
                 self._drop("SELECT ?", (identifier,))
             self._insert(new)
 
+    def gather(self, gathered: Gathered) -> None:
+        """Store a sieve in place of the filters of its blocks."""
+        with sqlite.transaction(self._connection):
+            number = self._connection.execute("INSERT INTO sieves (head) VALUES (?)", (gathered.head,)).lastrowid
+            assert number is not None
+            for place, shard in enumerate(gathered.shards):
+                self._connection.execute("INSERT INTO shards VALUES (?, ?)", (number * words.SHARDS + place, shard))
+            for identifier in gathered.members:
+                self._connection.execute("INSERT INTO sieved VALUES (?, ?)", (identifier, number))
+                self._connection.execute("DELETE FROM filters WHERE id = ?", (identifier,))
+
     def drop(self, identifiers: Sequence[int]) -> None:
         """Remove blocks; their room is used again by later ones."""
         with sqlite.transaction(self._connection):
             for identifier in identifiers:
                 self._drop("SELECT ?", (identifier,))
+            for (sieve,) in self._connection.execute(_UNUSED).fetchall():
+                first = sieve * words.SHARDS
+                self._connection.execute("DELETE FROM sieves WHERE id = ?", (sieve,))
+                self._connection.execute("DELETE FROM shards WHERE id >= ? AND id < ?", (first, first + words.SHARDS))
 
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
 
     def _insert(self, encoded: Encoded) -> None:
-        places = ", ".join("?" * (len(Meta._fields) + 1))
+        places = ", ".join("?" * (len(_STORED) + 1))
         identifier = self._connection.execute(
             f"INSERT INTO blocks ({_META}, head) VALUES ({places})",  # noqa: S608 - names of columns
-            (*encoded.meta, encoded.head),
+            (*encoded.meta[: len(_STORED)], encoded.head),
         ).lastrowid
         for part, table in PARTS.items():
             self._connection.execute(
@@ -96,6 +127,7 @@ class Writer:
         for (identifier,) in self._connection.execute(which, values).fetchall():
             for table in ("blocks", *PARTS.values()):
                 self._connection.execute(f"DELETE FROM {table} WHERE id = ?", (identifier,))  # noqa: S608
+            self._connection.execute("DELETE FROM sieved WHERE block = ?", (identifier,))
 
 
 class View:
@@ -103,13 +135,14 @@ class View:
 
     def __init__(self, day: "Day", connection: sqlite3.Connection) -> None:
         self._day, self._connection = day, connection
+        self._blocks = _BLOCKS[1 if connection.execute("PRAGMA user_version").fetchone() == (1,) else 2]
+        self._sifted: dict[tuple[int, Wanted], dict[int, Mask]] = {}
 
     def blocks(self, start: int, end: int, newest_first: bool = True) -> list[tuple[int, Meta]]:
         """Return (id, meta) of the blocks with a record in [start, end), by their newest time, or by their oldest."""
         order = "max_time DESC" if newest_first else "min_time"
         found = self._connection.execute(
-            f"SELECT id, {_META} FROM blocks WHERE max_time >= ? AND min_time < ? ORDER BY {order}",  # noqa: S608
-            (start, end),
+            f"{self._blocks} WHERE max_time >= ? AND min_time < ? ORDER BY {order}", (start, end)
         )
         return [(row[0], Meta(*row[1:])) for row in found]
 
@@ -121,10 +154,43 @@ class View:
             if row is None:
                 raise Damaged("the head is missing")
             head = block.read_head(*row)
-            if len(self._day.heads) >= _HEADS:
-                self._day.heads.clear()
-            self._day.heads[identifier] = head
+            _remember(self._day.heads, identifier, head)
         return head
+
+    def sifted(self, number: int, wanted: Wanted) -> dict[int, Mask]:
+        """Return which pieces may hold what is wanted, for the blocks of a sieve that have such a piece. Raise Damaged."""
+        found = self._sifted.get((number, wanted))
+        if found is None:
+            found = self._sifted[number, wanted] = self.sieve(number).sift(wanted, self._shards(number))
+        return found
+
+    def sieves(self) -> list[int]:
+        """Return the ids of the day's sieves."""
+        if self._blocks == _BLOCKS[1]:
+            return []
+        return [number for (number,) in self._connection.execute("SELECT id FROM sieves").fetchall()]
+
+    def check_sieve(self, number: int) -> None:
+        """Read a sieve once. Raise Damaged."""
+        self.sieve(number).check(self._shards(number))
+
+    def sieve(self, number: int) -> Sieve:
+        """Return a sieve's head. Raise Damaged."""
+        found = self._day.sieves.get(number)
+        if found is None:
+            found = sieve.read_head(self._one("SELECT head FROM sieves WHERE id = ?", number, "the head"))
+            _remember(self._day.sieves, number, found)
+        return found
+
+    def _shards(self, number: int) -> Callable[[int], bytes]:
+        first = number * words.SHARDS
+        return lambda shard: self._one("SELECT data FROM shards WHERE id = ?", first + shard, f"shard {shard}")
+
+    def _one(self, statement: str, identifier: int, name: str) -> bytes:
+        row = self._connection.execute(statement, (identifier,)).fetchone()
+        if row is None:
+            raise Damaged(f"{name} is missing")
+        return bytes(row[0])
 
     def read(self, identifier: int, part: str, position: int, length: int) -> bytes:
         """Return bytes of a part of a block, -1: to its end. Raise Damaged."""
@@ -145,6 +211,7 @@ class View:
 
 
 _SIZES = ("page_count", "freelist_count")
+_UNUSED = "SELECT id FROM sieves WHERE id NOT IN (SELECT sieve FROM sieved)"
 
 
 class Day:
@@ -154,6 +221,7 @@ class Day:
         self.path = path
         self.number = number_of(path.stem)
         self.heads: dict[int, Head] = {}  # ids are never used twice, so an entry stays true
+        self.sieves: dict[int, Sieve] = {}
         self._idle: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
         self._closed = False
@@ -195,6 +263,12 @@ class Day:
                     self._idle.append(connection)
                     return
         connection.close()
+
+
+def _remember(known: dict[int, Kept], number: int, value: Kept) -> None:
+    if len(known) >= _HEADS:
+        known.clear()
+    known[number] = value
 
 
 def _prepared(path: Path) -> sqlite3.Connection:

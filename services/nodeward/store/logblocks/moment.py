@@ -2,7 +2,7 @@
 
 import contextlib
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -15,7 +15,10 @@ from nodeward.store.logblocks.codec import Damaged
 from nodeward.store.logblocks.day import DAY, Day, View
 from nodeward.store.logblocks.hot import Entry, Gone, HotPart, State
 from nodeward.store.logblocks.rows import Numbers
-from nodeward.store.logblocks.units import Stored, Unit
+from nodeward.store.logblocks.units import Stored, Unit, needed
+from nodeward.store.logblocks.words import Wanted
+
+Place = tuple[int, Meta]  # a block's id, and what is known of it
 
 MAX_BEHIND = 20_000  # records a follower may be behind before some are skipped
 CONTEXT_BLOCKS = 64
@@ -29,19 +32,28 @@ class Moment:
         self._views: dict[int, View | None] = {}
         self.scanned = Scanned()
 
-    def by_time(self, start: int, end: int, newest_first: bool = True) -> Iterator[Unit]:
-        """Yield the units with records in [start, end), by their newest time, or by their oldest."""
+    def by_time(self, query: LogQuery, newest_first: bool = True) -> Iterator[Unit]:
+        """Yield the units that may have matches, by their newest time, or by their oldest."""
+        hot, stored = self._hot_units(query, newest_first), self._stored_units(query, newest_first)
         if newest_first:
-            return heapq.merge(
-                self._hot_units(start, end, True), self._stored_units(start, end, True), key=lambda unit: -unit.max_time
-            )
-        return heapq.merge(
-            self._hot_units(start, end, False), self._stored_units(start, end, False), key=lambda unit: unit.min_time
-        )
+            return heapq.merge(hot, stored, key=lambda unit: -unit.max_time)
+        return heapq.merge(hot, stored, key=lambda unit: unit.min_time)
 
     def everything(self) -> Iterator[Unit]:
         """Yield every unit."""
-        return self.by_time(base.MIN_TIME, base.MAX_TIME)
+        return self.by_time(LogQuery())
+
+    def check_sieves(self) -> None:
+        """Read every sieve once, and report those that cannot be read."""
+        for day in self._days:
+            view = self._view(day)
+            if view is None:
+                continue
+            for number in view.sieves():
+                try:
+                    view.check_sieve(number)
+                except Damaged as error:
+                    self._report_sieve(day, number, error)
 
     def locate(self, identifier: str) -> tuple[Unit, int]:
         """Return where the record of that id lies: its unit and row. Raise NotFound."""
@@ -115,8 +127,10 @@ class Moment:
                 found.update(zip((seq for seq, _, _ in group), read, strict=True))
         return [found[seq] for seq in sorted(found)]
 
-    def _hot_units(self, start: int, end: int, newest_first: bool) -> Iterator[Unit]:
-        entries = [entry for entry in self._state.entries if entry.max_time >= start and entry.min_time < end]
+    def _hot_units(self, query: LogQuery, newest_first: bool) -> Iterator[Unit]:
+        entries = [
+            entry for entry in self._state.entries if entry.max_time >= query.start and entry.min_time < query.end
+        ]
         entries.sort(key=lambda entry: -entry.max_time if newest_first else entry.min_time)
         return self._opened(entries)
 
@@ -127,27 +141,36 @@ class Moment:
             except Damaged as error:
                 self._report("hot", entry.min_time, entry.max_time, entry.count, str(error))
 
-    def _stored_units(self, start: int, end: int, newest_first: bool) -> Iterator[Unit]:
+    def _stored_units(self, query: LogQuery, newest_first: bool) -> Iterator[Unit]:
         days = self._days if newest_first else self._days[::-1]
         for day in days:
-            if day.number * DAY < end and (day.number + 1) * DAY > start:
+            if day.number * DAY < query.end and (day.number + 1) * DAY > query.start:
                 view = self._view(day)
                 if view is not None:
-                    blocks = self._visible(view.blocks(start, end, newest_first))
-                    yield from self._readers(day, view, blocks)
+                    blocks = self._visible(view.blocks(query.start, query.end, newest_first))
+                    yield from self._readers(day, view, self._sifted(day, view, blocks, needed(query)))
 
-    def _readers(self, day: Day, view: View, blocks: Sequence[tuple[int, Meta]]) -> Iterator[Stored]:
+    def _sifted(self, day: Day, view: View, blocks: Sequence[Place], wanted: Wanted) -> Iterator[Place]:
+        """Yield the blocks that may hold what is wanted, as far as sieves tell."""
+        unreadable: set[int] = set()
         for number, meta in blocks:
-            where = f"{day.path.name}, block {number}"
-            try:
-                reader = compactor.reader(view, number, meta, self._on_read)
-            except Damaged as error:
-                self._report(where, meta.min_time, meta.max_time, meta.records, str(error))
-                continue
-            self.scanned.blocks += 1
-            yield Stored(where, reader, self._on_pass)
+            if wanted and meta.sieve and meta.sieve not in unreadable:
+                try:
+                    if number not in view.sifted(meta.sieve, wanted):
+                        self._pass_over(meta)
+                        continue
+                except Damaged as error:
+                    unreadable.add(meta.sieve)
+                    self._report_sieve(day, meta.sieve, error)
+            yield number, meta
 
-    def _visible(self, blocks: Sequence[tuple[int, Meta]]) -> list[tuple[int, Meta]]:
+    def _readers(self, day: Day, view: View, blocks: Iterable[Place]) -> Iterator[Stored]:
+        for number, meta in blocks:
+            self.scanned.blocks += 1
+            reader = compactor.reader(view, number, meta, self._on_read)
+            yield Stored(f"{day.path.name}, block {number}", reader, self._on_pass)
+
+    def _visible(self, blocks: Sequence[Place]) -> list[Place]:
         """Return the blocks that hold what is not hot. One that holds both was merged meanwhile: raise Gone."""
         compacted = self._state.compacted
         if any(meta.from_seq < compacted < meta.to_seq for _, meta in blocks):
@@ -169,7 +192,7 @@ class Moment:
         if seq >= self._state.compacted:
             yield from self._opened([entry for entry in self._state.entries if entry.seq <= seq < entry.end])
             return
-        for unit in self._stored_units(moment, moment + 1, True):
+        for unit in self._stored_units(LogQuery(start=moment, end=moment + 1), True):
             if unit.from_seq <= seq < unit.to_seq:
                 yield unit
 
@@ -200,6 +223,11 @@ class Moment:
             return
         yield from self._opened([entry for entry in self._state.entries if entry.end > after + 1])
 
+    def _report_sieve(self, day: Day, number: int, error: Damaged) -> None:
+        """Report a sieve: no record is hidden by it, each of its blocks is opened instead."""
+        begin = day.number * DAY
+        self._report(f"{day.path.name}, sieve {number}", begin, begin + DAY - 1, 0, str(error))
+
     def _report(self, where: str, start: int, end: int, records: int, reason: str) -> None:
         self.scanned.damaged.append(Damage(where, start, end, records, reason))
 
@@ -208,6 +236,11 @@ class Moment:
 
     def _on_pass(self) -> None:
         self.scanned.passed_over += 1
+
+    def _pass_over(self, meta: Meta) -> None:
+        self.scanned.blocks += 1
+        self.scanned.passed_over += 1
+        self.scanned.records += meta.records
 
 
 def identifier(moment: int, seq: int) -> str:

@@ -1,7 +1,8 @@
 """Reading a stored block: of each part no more than is asked for, and that at most once."""
 
+import functools
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgpack
@@ -14,34 +15,53 @@ from nodeward.store.logblocks.codec import Columns, Damaged, Text
 from nodeward.store.logblocks.match import Lines, Mask
 from nodeward.store.logblocks.names import fitting
 from nodeward.store.logblocks.rows import NEWLINE, Names, Numbers, Rows, join
+from nodeward.store.logblocks.words import Filters, Wanted
 
 _CODES = {"host": "host_codes", "ident": "ident_codes", **dict.fromkeys(("node", "source", "stream"), "stream_codes")}
 
 Read = Callable[[str, int, int], bytes]  # part, position, length (-1: to its end)
+Sift = Callable[[Wanted], Mask]
 
 
 class Reader:
     """Reads a block through `read`. Methods raise Damaged where the bytes are not what was written.
 
-    `on_read` is told how many bytes were decompressed.
+    `head` reads its head when it is needed; `sift` answers for its filters where they lie in a sieve; `on_read` is told how many
+    bytes were decompressed.
     """
 
-    def __init__(self, meta: Meta, head: Head, read: Read, on_read: Callable[[int], None]) -> None:
-        self.meta, self.head = meta, head
-        self._read, self._on_read = read, on_read
+    def __init__(
+        self, meta: Meta, head: Callable[[], Head], sift: Sift, read: Read, on_read: Callable[[int], None]
+    ) -> None:
+        self.meta = meta
+        self._head, self._sift, self._read, self._on_read = head, sift, read, on_read
         self._pieces: dict[int, Piece] = {}
         self._fitting: dict[tuple[str, tuple[str, ...]], Mask] = {}
         self._counters: Columns | None = None
-        self.bounds = head.bounds
 
-    def may_hold(self, wanted: Sequence[Sequence[int]]) -> Mask:
+    @functools.cached_property
+    def head(self) -> Head:
+        """The block's head."""
+        return self._head()
+
+    def may_hold(self, wanted: Wanted) -> Mask:
         """Given groups of hashes, return for each piece whether it may hold one of each group."""
+        if not wanted:
+            return np.ones(self.meta.pieces, np.bool_)
+        return self._sift(wanted) if self.meta.sieve else self._tested(wanted)
+
+    def filters(self) -> Filters:
+        """Return the block's own filters."""
+        data = b"".join([self._shard(number) for number in range(words.SHARDS)])
+        return Filters(self.meta.pieces, self.meta.width, data, self.head.probes)
+
+    def _tested(self, wanted: Wanted) -> Mask:
         result = np.ones(self.meta.pieces, np.bool_)
         for group in wanted:
             any_of = np.zeros(self.meta.pieces, np.bool_)
             for word in group:
                 shard = self._shard(words.shard_of(word))
-                any_of |= words.test(shard, self.meta.pieces, self.meta.width, word)
+                any_of |= words.test(shard, self.meta.pieces, self.meta.width, word, self.head.probes)
             result &= any_of
             if not result.any():
                 break
@@ -55,9 +75,10 @@ class Reader:
 
     def split(self, rows: Numbers) -> list[tuple["Piece", Numbers]]:
         """Return the pieces that these rows (which grow) are in, each with its rows counted from its own first."""
-        edges = np.searchsorted(rows, self.bounds)
+        bounds = self.head.bounds
+        edges = np.searchsorted(rows, bounds)
         return [
-            (self.piece(number), rows[begin:end] - self.bounds[number])
+            (self.piece(number), rows[begin:end] - bounds[number])
             for number, (begin, end) in enumerate(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
             if end > begin
         ]
@@ -87,8 +108,8 @@ class Reader:
 
     def check(self) -> None:
         """Read everything once."""
-        for number in range(words.SHARDS):
-            self._shard(number)
+        if not self.meta.sieve:
+            self.filters()
         self.counter("count")
         for number in range(self.meta.pieces):
             self.piece(number).all_rows()
@@ -108,7 +129,7 @@ class Piece:
         self._block, self._number, self._read, self._on_read = block, number, read, on_read
         self._place = block.head.pieces[number]
         self.begin = self._place.row
-        self.count = int(block.bounds[number + 1]) - self.begin
+        self.count = int(block.head.bounds[number + 1]) - self.begin
         self.min_time, self.max_time = self._place.min_time, self._place.max_time
         self._columns: Columns | None = None
         self._lines: Lines | None = None

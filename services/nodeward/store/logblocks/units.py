@@ -13,6 +13,7 @@ from nodeward.store.logblocks.match import Lines, Mask
 from nodeward.store.logblocks.names import fitting
 from nodeward.store.logblocks.reading import Reader
 from nodeward.store.logblocks.rows import Numbers, Rows
+from nodeward.store.logblocks.words import Wanted
 
 Table = list[Any]
 
@@ -126,7 +127,7 @@ class Stored:
         levels = query.levels
         if levels is not None and not self.reader.meta.levels & block.level_bits(list(levels)):
             return self._passed_over()
-        pieces = self.reader.may_hold(_needed(query))
+        pieces = self.reader.may_hold(needed(query))
         if not pieces.any():
             return self._passed_over()
         return np.concatenate([self._in_piece(int(number), query) for number in np.flatnonzero(pieces)])
@@ -192,13 +193,13 @@ def _together(parts: list[Numbers]) -> Numbers:
     return np.concatenate(parts) if parts else _NONE
 
 
-def _needed(query: LogQuery) -> tuple[tuple[int, ...], ...]:
+def needed(query: LogQuery) -> Wanted:
     """Return groups of hashes of which each piece with a match holds one."""
     return _groups(query.terms, _named(query))
 
 
 @functools.lru_cache(256)
-def _groups(terms: tuple[Any, ...], named: tuple[tuple[str, tuple[str, ...]], ...]) -> tuple[tuple[int, ...], ...]:
+def _groups(terms: tuple[Any, ...], named: tuple[tuple[str, tuple[str, ...]], ...]) -> Wanted:
     groups: list[tuple[int, ...]] = [(word,) for term in terms for word in match.needed_words(term)]
     for kind, names in named:
         if names and not any("*" in name for name in names):

@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 
 Hashes = NDArray[np.uint32]
 Bytes = NDArray[np.uint8]
+Wanted = tuple[tuple[int, ...], ...]  # groups of hashes: one of each group must be there
 
 SHARDS = 64
-BITS_PER_WORD = 8
-PROBES = 4
+BITS_PER_WORD = 12
+PROBES = 5
+FORMER_PROBES = 4  # of filters that do not say how many they have
 _SLICE = 1 << 17  # bytes hashed at a time: the arrays of one slice stay in the cache
 
 _BASE = 0x9E3779B1
@@ -53,6 +55,7 @@ class Filters:
     pieces: int
     width: int
     data: bytes
+    probes: int = PROBES
 
     @property
     def shard_size(self) -> int:
@@ -97,7 +100,7 @@ def build(pieces: list[Hashes]) -> Filters:
     bits = np.zeros(SHARDS * len(pieces) * width * 8, np.bool_)
     for number, piece in enumerate(pieces):
         base = ((piece >> np.uint32(26)).astype(np.int64) * len(pieces) + number) * (width * 8)
-        for position in _positions(piece, width):
+        for position in _positions(piece, width, PROBES):
             bits[base + position] = True
     return Filters(len(pieces), width, np.packbits(bits).tobytes())
 
@@ -107,19 +110,24 @@ def shard_of(word: int) -> int:
     return word >> 26
 
 
-def test(shard: bytes, pieces: int, width: int, word: int) -> NDArray[np.bool_]:
+def test(shard: bytes, pieces: int, width: int, word: int, probes: int) -> NDArray[np.bool_]:
     """Given the word's shard, return for each piece whether it may hold the word."""
     table = np.frombuffer(shard, np.uint8).reshape(pieces, width)
-    columns, bits = _probes(word, width)
-    found: NDArray[np.bool_] = ((table[:, columns] & bits) != 0).all(axis=1)
+    at, bits = _places(word, width, probes)
+    found: NDArray[np.bool_] = ((table[:, at] & bits) != 0).all(axis=1)
     return found
 
 
-@functools.lru_cache(4096)
-def _probes(word: int, width: int) -> tuple[NDArray[np.int64], Bytes]:
-    """Return which bytes of a filter to look at, and at which bit of each."""
-    positions = np.concatenate(_positions(np.array([word], np.uint32), width))
+def places(word: int, widths: NDArray[np.int64], probes: int) -> tuple[NDArray[np.int64], Bytes]:
+    """Return for each probe, and in each row for filters of these widths, which byte to look at, and at which bit of it."""
+    positions = np.stack(_positions(np.array([word], np.uint32), widths, probes))
     return positions >> 3, (128 >> (positions & 7)).astype(np.uint8)
+
+
+@functools.lru_cache(4096)
+def _places(word: int, width: int, probes: int) -> tuple[NDArray[np.int64], Bytes]:
+    at, bits = places(word, np.array([width]), probes)
+    return at[:, 0], bits[:, 0]
 
 
 def _sums(data: Bytes) -> Hashes:
@@ -156,13 +164,13 @@ def _cut(data: Bytes, begin: int) -> int:
     return end
 
 
-def _positions(piece: Hashes, width: int) -> list[NDArray[np.int64]]:
+def _positions(piece: Hashes, width: int | NDArray[np.int64], probes: int) -> list[NDArray[np.int64]]:
     """Return where in a shard's filter of `width` bytes each probe of each hash is."""
     first = piece * np.uint32(0xB5297A4D)
     step = (piece * np.uint32(0x68E31DA4 | 1)) | np.uint32(1)
-    size = np.uint64(width * 8)
+    size = np.asarray(width * 8, np.uint64)
     found = []
-    for _ in range(PROBES):
+    for _ in range(probes):
         found.append(((first.astype(np.uint64) * size) >> np.uint64(32)).astype(np.int64))
         first = first + step
     return found
