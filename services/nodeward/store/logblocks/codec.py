@@ -112,6 +112,10 @@ class Columns:
             return first + least * rows if differences else np.full(len(rows), least)
         if differences or len(rows) * 8 > self._count:
             return self.get(name)[rows]
+        if len(rows) == 1:  # the usual case of a rare word
+            begin = at + _HEAD.size + int(rows[0])
+            value = int.from_bytes(self._data[begin : begin + size * self._count : self._count], "little")
+            return np.array([value * divisor + least])
         shuffled = np.frombuffer(self._data, np.uint8, size * self._count, at + _HEAD.size).reshape(size, self._count)
         values = np.ascontiguousarray(shuffled[:, rows].T).view(f"<u{size}").ravel().astype(np.int64)
         return values * divisor + least

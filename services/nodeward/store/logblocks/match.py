@@ -19,12 +19,13 @@ from nodeward.store.patterns import pattern
 
 Mask = NDArray[np.bool_]
 _WORD = words.IS_WORD.tolist()
+_ZEROS = bytes.maketrans(b"123456789", b"0" * 9)
 _LETTERS = frozenset(b"abcdefghijklmnopqrstuvwxyz")
 
 
 @dataclass(slots=True)
 class Lines:
-    """Lines to look into. `template` may stand for `text` where digits do not matter: each digit is a ``0`` in it.
+    """Lines to look into. `template` stands for `text` where digits do not matter: if `zeroed`, each digit is a ``0`` in it.
 
     `starts` gives where lines begin, with one more behind the last. `texts` and `fields` are by line, as in `Rows`.
     """
@@ -32,6 +33,7 @@ class Lines:
     count: int
     starts: Callable[[], Numbers]
     template: bytes
+    zeroed: bool
     text: Callable[[], bytes]
     texts: Callable[[], Mapping[int, str]]
     fields: Callable[[], Mapping[int, dict[str, Any]]]
@@ -85,10 +87,12 @@ def contains(term: Term, text: bytes) -> bool:
 
 def _with_term(term: Term, lines: Lines, wanted: Mask) -> Mask:
     digits = any(48 <= byte < 58 for byte in term.text)
-    text, lowered = lines.lowered(digits)
     begin, end = _range(lines, wanted)
     plain = term.text.lower()
-    hits = _hits(term, text, lowered, plain, begin, end)
+    hits: list[int] = []
+    if not (digits and lines.zeroed) or _shape_is_there(plain, lines, begin, end):
+        text, lowered = lines.lowered(digits)
+        hits = _hits(term, text, lowered, plain, begin, end)
     found = np.zeros(lines.count, np.bool_)
     if hits:
         found[np.searchsorted(lines.starts(), hits, side="right") - 1] = True
@@ -96,6 +100,11 @@ def _with_term(term: Term, lines: Lines, wanted: Mask) -> Mask:
         if not found[row] and wanted[row]:
             found[row] = contains(term, other.encode())
     return found
+
+
+def _shape_is_there(plain: bytes, lines: Lines, begin: int, end: int) -> bool:
+    """Say whether a text with zeros for its digits is in the template: if not, the digits need not be filled in."""
+    return lines.lowered(False)[1].find(codec.lowered(plain.translate(_ZEROS)), begin, end) >= 0
 
 
 def _hits(term: Term, text: bytes, lowered: bytes, plain: bytes, begin: int, end: int) -> list[int]:

@@ -76,6 +76,9 @@ class Reader:
     def split(self, rows: Numbers) -> list[tuple["Piece", Numbers]]:
         """Return the pieces that these rows (which grow) are in, each with its rows counted from its own first."""
         bounds = self.head.bounds
+        first, last = np.searchsorted(bounds, rows[[0, -1]], side="right") - 1 if len(rows) else (0, 1)
+        if first == last:
+            return [(self.piece(int(first)), rows - bounds[first])]
         edges = np.searchsorted(rows, bounds)
         return [
             (self.piece(number), rows[begin:end] - bounds[number])
@@ -178,6 +181,7 @@ class Piece:
                 count=self.count,
                 starts=self._starts,
                 template=template,
+                zeroed=True,
                 text=self._fill,
                 texts=lambda: self._extra()["texts"],
                 fields=lambda: self._extra()["fields"],

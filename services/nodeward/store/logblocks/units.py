@@ -108,7 +108,13 @@ class Hot:
             text = codec.separate(self._rows.raw, self._rows.ends).tobytes()
             starts = np.concatenate(([0], self._rows.ends + np.arange(1, self.count + 1)))
             self._opened = Lines(
-                self.count, lambda: starts, text, lambda: text, lambda: self._rows.texts, lambda: self._rows.fields
+                self.count,
+                lambda: starts,
+                text,
+                False,
+                lambda: text,
+                lambda: self._rows.texts,
+                lambda: self._rows.fields,
             )
         return self._opened
 
