@@ -9,9 +9,16 @@ from pydantic import BaseModel
 
 from nodeward.configserver.assign import Assign
 from nodeward.configserver.schema import KINDS, Match, Pattern, Probe
+from nodeward.core import runbook
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "fleet-reference.md"
-PARTS: dict[str, type[BaseModel]] = {"Probe": Probe, "Assign": Assign, "Pattern": Pattern, "Match": Match}
+PARTS: dict[str, type[BaseModel]] = {
+    "Probe": Probe, "Assign": Assign, "Pattern": Pattern, "Match": Match,
+    **{part.__name__: part for part in (
+        runbook.Parameter, runbook.Step, runbook.Turn, runbook.Case, runbook.Ssh, runbook.Copy, runbook.Place, runbook.Call,
+        runbook.Ask, runbook.WaitFor, runbook.Retry,
+    )},
+}  # fmt: skip
 WORDS = {
     "string": "text", "integer": "whole number", "number": "number", "boolean": "true or false", "object": "keys and values",
 }  # fmt: skip
@@ -45,7 +52,9 @@ def page() -> str:
 def section(title: str, model: type[BaseModel]) -> str:
     """Return a heading, what it is, and a table of its keys."""
     properties = model.model_json_schema()["properties"]
-    rows = [row(key, model, properties[key]) for key in model.model_fields if key != "kind"]
+    rows = [
+        row(key, model, properties[field.alias or key]) for key, field in model.model_fields.items() if key != "kind"
+    ]
     said = (model.__doc__ or "").strip()
     return (
         f"## {title}\n\n{said}\n\n| key | takes | by default | example | meaning |\n| --- | --- | --- | --- | --- |\n"
@@ -56,7 +65,8 @@ def section(title: str, model: type[BaseModel]) -> str:
 def row(key: str, model: type[BaseModel], schema: dict[str, Any]) -> str:
     """Return one key's line."""
     field = model.model_fields[key]
-    name = f"**`{key}`**" if field.is_required() else f"`{key}`"
+    shown = field.alias or key
+    name = f"**`{shown}`**" if field.is_required() else f"`{shown}`"
     default = (
         ""
         if field.is_required() or field.default_factory or field.default in (None, "", [], {})

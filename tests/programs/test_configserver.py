@@ -609,6 +609,22 @@ def test_the_last_administrator_stays(tmp_path: Path) -> None:
 OPEN = {"/healthz", "/readyz", "/api/v1/enrol"}
 
 
+def test_a_node_gets_a_runbook_and_tells_the_audit_list_who_ran_it(server: RegistryServer, node: str) -> None:
+    server.apply(f"{{kind: runbook, name: {node}-look, steps: [{{run: [uptime]}}]}}")
+    asking = server.client(server.enrol(node)["token"])
+    answer = asking.get(f"/api/v1/runbooks/{node}-look")
+    assert answer["runbook"]["steps"] == [{"run": ["uptime"]}]
+    asking.post("/api/v1/audit", {"who": "ada", "action": "run", "what": f"runbook {node}-look"})
+    newest = server.admin.get("/api/v1/audit")["items"][0]
+    assert (newest["who"], newest["via"], newest["action"]) == ("ada", node, "run")
+    with pytest.raises(BadInput):
+        asking.post("/api/v1/audit", {"who": "ada", "action": "configure", "what": "nothing"})
+    with pytest.raises(NotAllowed):
+        server.client(server.admin.post("/api/v1/tokens", {"name": node, "role": "operator"})["token"]).post(
+            "/api/v1/audit", {"who": "eve", "action": "run", "what": "x"}
+        )
+
+
 def test_every_route_asks_for_a_token_and_none_breaks(server: RegistryServer) -> None:
     document = urllib3.request("GET", f"{server.url}/api/v1/openapi.json", retries=False).json()
     routes = [(path, method.upper()) for path, methods in document["paths"].items() for method in methods]

@@ -115,6 +115,14 @@ class Enrolment(Body):
     address: Address | None = Field(None, description="Where others reach it, if the registry does not say.")
 
 
+class Deed(Body):
+    """What somebody did on a node, told by its node server."""
+
+    who: str = Field(min_length=1, max_length=200)
+    action: Literal["run", "stop run", "answer run"]
+    what: str = Field(min_length=1, max_length=500)
+
+
 class NewToken(Body):
     """A token to be."""
 

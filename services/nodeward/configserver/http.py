@@ -66,14 +66,14 @@ def create(parts: Parts) -> OpenAPI:
     return app
 
 
-def note(parts: Parts, action: str, what: str, who: str | None = None) -> None:
-    """Add to the audit list what the one who is asking has just done."""
+def note(parts: Parts, action: str, what: str, who: str | None = None, via: str | None = None) -> None:
+    """Add to the audit list what the one who is asking has just done; or `who`, by way of `via`."""
     asker = None if who else principal()
     parts.registry.shelf.note(
         Deed(
             at=parts.now(),
             who=who or (asker.name if asker else ""),
-            via=asker.via if asker else None,
+            via=asker.via if asker else via,
             address=request.remote_addr,
             action=action,
             what=what,

@@ -60,6 +60,18 @@ def mount(app: OpenAPI, parts: Parts) -> None:
         kept = parts.bundles.get(path.name)
         return tagged(kept.body, kept.etag)
 
+    @app.get("/api/v1/runbooks/<name>", summary="A runbook, for the node that runs it", security=SECURITY)
+    @needs(VIEWER, NODE)
+    def runbook(path: forms.NodePath) -> Response:
+        snapshot = registry.snapshot
+        return jsonify(runbook=snapshot.get(Key("runbook", path.name)), revision=snapshot.revision)
+
+    @app.post("/api/v1/audit", summary="What somebody did on a node", security=SECURITY)
+    @needs(SERVICE, NODE)
+    def add_deed(body: forms.Deed) -> Response:
+        note(parts, body.action, body.what, who=body.who, via=principal().name)
+        return jsonify(noted=True)
+
     @app.post("/api/v1/enrol", summary="Give a node its credential")
     @needs()
     def enrol(body: forms.Enrolment) -> Response:

@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from nodeward.configserver.assign import Assign, as_text
-from nodeward.core import checks, formats, hours
+from nodeward.core import checks, formats, hours, runbook
 from nodeward.core.checks import Duration
 from nodeward.core.errors import BadInput
 from nodeward.store import patterns
@@ -231,14 +231,10 @@ class Log(Object):
         return given
 
 
-class Runbook(Object):
-    """Steps that a node server carries out."""
-
-    model_config = ConfigDict(extra="allow")
+class Runbook(runbook.Plan, Object):
+    """Steps that a node server carries out, dialogues with programs among them."""
 
     kind: Literal["runbook"] = "runbook"
-    parameters: dict[str, Any] | list[dict[str, Any]] = Field({}, description="What is asked before it runs.")
-    steps: list[dict[str, Any]] = Field(min_length=1, description="What it does, one after the other.")
 
 
 class Contact(Object):

@@ -9,12 +9,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from nodeward.configserver import contacts, plain, render
+from nodeward.configserver import contacts, plain, render, runbooks
 from nodeward.configserver.bundle import reachable
 from nodeward.configserver.documents import Document
 from nodeward.configserver.fleet import Fleet
 from nodeward.configserver.schema import KINDS, Object
-from nodeward.core import checks
+from nodeward.core import checks, runbook_names
 from nodeward.core.errors import BadInput, NodewardError, Problem
 from nodeward.core.http import problems_of
 from nodeward.store.base_registry import Key
@@ -96,12 +96,12 @@ def _put(document: Document, findings: Findings, places: dict[Key, str]) -> None
     except ValidationError as error:
         findings.problems += [
             Problem(f"{title}: {fault.path}".removesuffix(": "), fault.message)
-            for fault in [*problems_of(error), *_argument_faults(body)]
+            for fault in [*problems_of(error), *_own_faults(body)]
         ]
         findings.refused.add(Key(body["kind"], str(body.get("name"))))
         return
     key = Key(checked.kind, checked.name)
-    if key.kind == "contact" and (odd := contacts.faults(body)):
+    if odd := _among_itself(checked.kind, body):
         findings.problems += [Problem(f"{title}: {fault.path}", fault.message) for fault in odd]
         findings.refused.add(key)
         return
@@ -116,11 +116,25 @@ def _put(document: Document, findings: Findings, places: dict[Key, str]) -> None
 
 def _as_given(checked: Object, body: dict[str, Any]) -> dict[str, Any]:
     """Return the object as JSON can have it, with what was left out still left out, and `60s` still `60s`."""
+    if checked.kind == "runbook":
+        return {**body, "kind": checked.kind}
     dumped = checked.model_dump(mode="json", exclude_unset=True)
     typed = {
         key: body[key] for key, value in dumped.items() if isinstance(value, float) and isinstance(body[key], str | int)
     }
     return {"kind": checked.kind, **dumped, **typed}
+
+
+def _among_itself(kind: str, body: dict[str, Any]) -> list[Problem]:
+    """Return what does not fit together within an object, each part of which is valid."""
+    if kind == "contact":
+        return list(contacts.faults(body))
+    return runbook_names.faults(body) if kind == "runbook" else []
+
+
+def _own_faults(body: dict[str, Any]) -> list[Problem]:
+    """Return the faults that its declaration does not know of, in a document that is wrong elsewhere."""
+    return runbook_names.faults(body) if body["kind"] == "runbook" else _argument_faults(body)
 
 
 def _argument_faults(body: dict[str, Any]) -> list[Problem]:
@@ -143,6 +157,9 @@ def _between(findings: Findings, places: dict[Key, str]) -> None:
                     fault(key, path, f"there is no {kind} '{name}'")
         if key.kind == "node":
             _ways(findings.bodies, key, body, fault)
+        elif key.kind == "runbook":
+            for problem in runbooks.between(findings.bodies, findings.refused, key.name):
+                fault(key, problem.path, problem.message)
     _instances(findings, fault)
 
 

@@ -134,8 +134,3 @@ def test_a_check_that_nobody_has_is_odd_and_not_wrong():
         "At 'check c: assign': no node matches, so nothing comes of it yet",
         "At 'check c: assign.groups': no node is in group 'web' yet",
     ]
-
-
-def test_a_runbook_keeps_the_steps_it_was_given():
-    bodies = applied("{kind: runbook, name: r, steps: [{send: reboot}, {expect: ['login:', {timeout: 5}]}], extra: 1}")
-    assert bodies[Key("runbook", "r")]["steps"] == [{"send": "reboot"}, {"expect": ["login:", {"timeout": 5}]}]
