@@ -8,18 +8,20 @@ from nodeward.core.auth import Credential
 from nodeward.core.errors import Conflict
 from nodeward.store.base_registry import BundleMark, Change, Deed, Key, Revision
 from nodeward.store.choose_registry import open_registry
+from support.stores import STORES, uri_of
 
 NODE = Key("node", "web-1")
 BODY = {"kind": "node", "name": "web-1", "labels": {"ort": "Köln 🏠"}, "x": [1, 2.5, None, True]}
 
 
-@pytest.fixture(params=["sqlite:"])
+@pytest.fixture(params=STORES)
 def opened(request, tmp_path):
     """Open the shelf, again and again over the same place."""
+    store = uri_of(request)
     shelves = []
 
     def opened():
-        shelves.append(open_registry(request.param, tmp_path))
+        shelves.append(open_registry(store, tmp_path))
         return shelves[-1]
 
     yield opened

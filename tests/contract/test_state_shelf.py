@@ -11,23 +11,29 @@ from typing import Any
 import pytest
 
 from nodeward.store.base_states import Change, EventQuery, Point, Retention, StateShelf
-from nodeward.store.sqlite_states import SqliteStateShelf
+from nodeward.store.choose_states import open_states
+from support.stores import STORES, uri_of
 
 SECOND = 1_000_000
 HOUR = 3600 * SECOND
 NOW = 1_780_000_000 * SECOND // HOUR * HOUR + 30 * 60 * SECOND
 
 Opener = Callable[[], StateShelf]
-BACKENDS: dict[str, Callable[[Path], StateShelf]] = {"sqlite": lambda path: SqliteStateShelf(path / "states.db")}
 
 
-@pytest.fixture(params=BACKENDS)
-def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
+@pytest.fixture(params=STORES)
+def store(request: pytest.FixtureRequest) -> str:
+    """Return the URI of an empty store."""
+    return uri_of(request)
+
+
+@pytest.fixture
+def opener(store: str, tmp_path: Path) -> Iterator[Opener]:
     """Return a function that opens the same shelf, as often as a test restarts."""
     opened: list[StateShelf] = []
 
     def open_() -> StateShelf:
-        opened.append(BACKENDS[request.param](tmp_path))
+        opened.append(open_states(store, tmp_path))
         return opened[-1]
 
     yield open_
@@ -200,8 +206,8 @@ WRITER = """
 import sys
 from pathlib import Path
 from nodeward.store.base_states import Change
-from nodeward.store.sqlite_states import SqliteStateShelf
-shelf = SqliteStateShelf(Path(sys.argv[1]) / "states.db")
+from nodeward.store.choose_states import open_states
+shelf = open_states(sys.argv[2], Path(sys.argv[1]))
 for number in range(1, 1_000_000):
     flip = {"id": number, "node": "n", "service": None, "status": "waiting"}
     shelf.write(Change(states={("n", None): {"n": number}}, flips={number: flip}, cursors={("n", "g"): (number, 1)}))
@@ -210,8 +216,8 @@ for number in range(1, 1_000_000):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="SIGKILL as Linux has it")
-def test_a_kill_leaves_whole_changes_and_all_that_were_acknowledged(tmp_path: Path) -> None:
-    process = subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+def test_a_kill_leaves_whole_changes_and_all_that_were_acknowledged(store: str, tmp_path: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path), store], stdout=subprocess.PIPE, text=True)
     assert process.stdout
     for _ in range(50):
         acknowledged = int(process.stdout.readline())
@@ -219,7 +225,7 @@ def test_a_kill_leaves_whole_changes_and_all_that_were_acknowledged(tmp_path: Pa
     acknowledged = max([acknowledged, *map(int, process.stdout.read().split("\n")[:-1])])
     process.wait(10)
     process.stdout.close()
-    shelf = SqliteStateShelf(tmp_path / "states.db")
+    shelf = open_states(store, tmp_path)
     loaded = shelf.load()
     shelf.close()
     (state,) = loaded.states

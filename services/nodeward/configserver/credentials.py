@@ -28,8 +28,8 @@ class Credentials:
         """Return the credential of that id, and remember that it was used."""
         found = self._known.get(identifier)
         if found is not None and found.role == NODE and identifier not in self._used:
-            self._used.add(identifier)
             self._shelf.note_use(identifier)
+            self._used.add(identifier)
         return found
 
     def all(self) -> list[Credential]:

@@ -39,7 +39,8 @@ def create(parts: Parts) -> OpenAPI:
     from nodeward.configserver import http_nodes, http_objects, http_people
     from nodeward.configserver.forms import NumberedPage
 
-    app = http.create("configserver", "config server", parts.credentials, list)
+    shelf = parts.registry.shelf
+    app = http.create("configserver", "config server", parts.credentials, lambda: list(filter(None, [shelf.trouble()])))
     http_objects.mount(app, parts)
     http_nodes.mount(app, parts)
     http_people.mount(app, parts)

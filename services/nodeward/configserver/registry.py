@@ -13,7 +13,7 @@ from nodeward.configserver.documents import Document
 from nodeward.configserver.fleet import Fleet
 from nodeward.core import clock
 from nodeward.core.auth import ADMIN
-from nodeward.core.errors import Conflict, NotFound, Problem
+from nodeward.core.errors import Conflict, NodewardError, NotFound, Problem
 from nodeward.store.base_registry import Change, Key, RegistryShelf, Revision
 
 Bodies = dict[Key, dict[str, Any]]
@@ -50,10 +50,8 @@ class Registry:
         self.shelf = shelf
         self._now = now
         self._writing = threading.Lock()
-        stored = shelf.objects()
-        self._snapshot = Snapshot(
-            shelf.head(), Fleet({each.key: each.body for each in stored}, {each.key: each.changed for each in stored})
-        )
+        self._unsure = False  # whether the shelf may be ahead of what is in memory
+        self._snapshot = self._load()
 
     @property
     def snapshot(self) -> Snapshot:
@@ -113,6 +111,8 @@ class Registry:
         expected: int | None,
     ) -> Outcome:
         with self._writing:
+            if self._unsure:
+                self._snapshot, self._unsure = self._load(), False
             present = self._snapshot
             if expected is not None and expected != present.revision:
                 raise Conflict(
@@ -127,7 +127,11 @@ class Registry:
             warnings = verify.warnings(fleet)
             if dry_run or not changes:
                 return Outcome(present.revision, changes, warnings)
-            self.shelf.commit(present.revision, Revision(number, self._now(), who, why, changes))
+            try:
+                self.shelf.commit(present.revision, Revision(number, self._now(), who, why, changes))
+            except NodewardError:
+                self._unsure = True  # an engine that was cut off may have stored it all the same
+                raise
             self._snapshot = Snapshot(number, fleet)
             return Outcome(number, changes, warnings)
 
@@ -150,6 +154,11 @@ class Registry:
             else "make somebody else admin (`nodeward user add NAME --role admin`)"
         )
         raise Conflict(f"'{able[0]}' is the last administrator who can log in; {first} first. Nothing was changed.")
+
+    def _load(self) -> Snapshot:
+        head, stored = self.shelf.head(), self.shelf.objects()
+        fleet = Fleet({each.key: each.body for each in stored}, {each.key: each.changed for each in stored})
+        return Snapshot(max([head, *fleet.changed.values()]), fleet)
 
     def _as_of(self, number: int, bodies: Bodies) -> Bodies:
         """Go back revision by revision, undoing each."""

@@ -65,7 +65,7 @@ def build(settings: LogserverSettings, base: Ground, shelf: LogShelf) -> list[Pa
     receiver = Receiver(shelf)
     senders = Senders(base.config)
     syslog = Syslog(settings.bind, settings.syslog_port, settings.syslog_timezone, receiver.store, senders.node_of)
-    app = core_http.create("logserver", "log server", base.credentials, lambda: not_ready(receiver))
+    app = core_http.create("logserver", "log server", base.credentials, lambda: not_ready(shelf, receiver))
     mount(app, shelf, receiver)
     programs.mount(app, settings.var)
     Figures(app.extensions["metrics"], shelf, receiver, syslog)
@@ -78,9 +78,10 @@ def build(settings: LogserverSettings, base: Ground, shelf: LogShelf) -> list[Pa
     ]
 
 
-def not_ready(receiver: Receiver) -> list[str]:
+def not_ready(shelf: LogShelf, receiver: Receiver) -> list[str]:
     """Return what keeps records from being stored."""
-    return [receiver.trouble] if receiver.trouble else []
+    trouble = shelf.trouble() or receiver.trouble
+    return [trouble] if trouble else []
 
 
 if __name__ == "__main__":

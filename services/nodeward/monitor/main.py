@@ -83,7 +83,7 @@ def build(settings: MonitorSettings, base: Ground, shelf: StateShelf) -> list[Pa
     outbox = Outbox(shelf, notifiers)
     tick = Tick(board, writer, observer, outbox, grace=settings.grace, remind=settings.remind)
     sender = Sender(board, shelf, writer, notifiers, settings.link)
-    app = core_http.create("monitor", "monitor", base.credentials, lambda: not_ready(definitions))
+    app = core_http.create("monitor", "monitor", base.credentials, lambda: not_ready(shelf, definitions))
     mount(app, Parts(board, shelf, writer, observer, definitions, settings.ack_expiry))
     programs.mount(app, settings.var)
     return [
@@ -97,11 +97,12 @@ def build(settings: MonitorSettings, base: Ground, shelf: StateShelf) -> list[Pa
     ]
 
 
-def not_ready(definitions: Definitions) -> list[str]:
-    """Return what is missing: without definitions no result can be judged."""
-    if definitions.loaded:
-        return []
-    return [f"The definitions were never loaded. {definitions.failure}".strip()]
+def not_ready(shelf: StateShelf, definitions: Definitions) -> list[str]:
+    """Return what is missing: without a store nothing can be kept, without definitions no result can be judged."""
+    trouble = [shelf.trouble()]
+    if not definitions.loaded:
+        trouble.append(f"The definitions were never loaded. {definitions.failure}".strip())
+    return list(filter(None, trouble))
 
 
 def _once_loaded(definitions: Definitions, unit: Callable[[], bool]) -> Callable[[], bool]:

@@ -270,5 +270,9 @@ class LogShelf(ABC):
         """Return the figures for /metrics."""
 
     @abstractmethod
+    def trouble(self) -> str:
+        """Return in a sentence why the engine cannot be used just now, or "" if it can."""
+
+    @abstractmethod
     def close(self) -> None:
         """Let go of files and processes. What was acknowledged stays."""

@@ -132,5 +132,8 @@ class RegistryShelf(Protocol):
     def put_bundle_marks(self, marks: Iterable[BundleMark]) -> None:
         """Remember these, in place of what was known of the same nodes."""
 
+    def trouble(self) -> str:
+        """Return in a sentence why the engine cannot be used just now, or "" if it can."""
+
     def close(self) -> None:
         """Let go of the engine."""

@@ -139,8 +139,11 @@ class StateShelf(Protocol):
     def size(self) -> int:
         """Return how many bytes it takes on disk."""
 
+    def trouble(self) -> str:
+        """Return in a sentence why the engine cannot be used just now, or "" if it can."""
+
     def close(self) -> None:
-        """Let go of the files; what was written stays."""
+        """Let go of the engine; what was written stays."""
 
 
 def wanted(event: Doc, query: EventQuery) -> bool:

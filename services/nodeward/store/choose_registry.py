@@ -7,8 +7,18 @@ from nodeward.core.errors import ConfigError
 from nodeward.store.base_registry import RegistryShelf
 from nodeward.store.sqlite_registry import SqliteRegistryShelf
 
+
+def _mongodb(store: str, _directory: Path) -> RegistryShelf:
+    from nodeward.store.mongodb import connected
+    from nodeward.store.mongodb_registry import MongodbRegistryShelf
+
+    return MongodbRegistryShelf(connected(store, "configserver"))
+
+
 KINDS: dict[str, Callable[[str, Path], RegistryShelf]] = {
     "sqlite": lambda _store, directory: SqliteRegistryShelf(directory / "registry.db"),
+    "mongodb": _mongodb,
+    "mongodb+srv": _mongodb,
 }
 
 
@@ -17,7 +27,5 @@ def open_registry(store: str, directory: Path) -> RegistryShelf:
     scheme = store.partition(":")[0]
     if scheme not in KINDS:
         known = ", ".join(f"{kind}:" for kind in KINDS)
-        raise ConfigError(
-            f"NODEWARD_STORE is {store.partition('@')[0]!r}; the config server keeps its registry in: {known}"
-        )
+        raise ConfigError(f"NODEWARD_STORE is {scheme}:…; the config server keeps its registry in: {known}")
     return KINDS[scheme](store, directory)

@@ -7,8 +7,18 @@ from nodeward.core.errors import ConfigError
 from nodeward.store.base_states import StateShelf
 from nodeward.store.sqlite_states import SqliteStateShelf
 
+
+def _mongodb(store: str, _directory: Path) -> StateShelf:
+    from nodeward.store.mongodb import connected
+    from nodeward.store.mongodb_states import MongodbStateShelf
+
+    return MongodbStateShelf(connected(store, "monitor"))
+
+
 KINDS: dict[str, Callable[[str, Path], StateShelf]] = {
     "sqlite": lambda _store, directory: SqliteStateShelf(directory / "states.db"),
+    "mongodb": _mongodb,
+    "mongodb+srv": _mongodb,
 }
 
 
@@ -17,5 +27,5 @@ def open_states(store: str, directory: Path) -> StateShelf:
     scheme = store.partition(":")[0]
     if scheme not in KINDS:
         known = ", ".join(f"{kind}:" for kind in KINDS)
-        raise ConfigError(f"NODEWARD_STORE is {store.partition('@')[0]!r}; the monitor can keep its states in: {known}")
+        raise ConfigError(f"NODEWARD_STORE is {scheme}:…; the monitor can keep its states in: {known}")
     return KINDS[scheme](store, directory)

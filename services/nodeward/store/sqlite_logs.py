@@ -188,6 +188,10 @@ class SqliteLogShelf(LogShelf):
             more={"hot_batches": len(hot), "days": len(self._all_days())},
         )
 
+    def trouble(self) -> str:
+        """A file is there or it is not: opening it told."""
+        return ""
+
     def close(self) -> None:
         """Let go of files and processes."""
         self._compactor.close()
