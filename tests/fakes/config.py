@@ -103,9 +103,25 @@ class FakeConfig:
             password, role = self.users.get(body["name"], (None, None))
             if password is None or password != body["password"]:
                 return _problem(401, "The name or the password is wrong.")
-            return jsonify(name=body["name"], role=role)
+            return jsonify(name=body["name"], role=role, mark=_mark(password))
+
+        @app.get("/api/v1/users/<name>")
+        def account(name: str) -> Response | tuple[Response, int]:
+            password, role = self.users.get(name, (None, None))
+            if password is None:
+                return _problem(404, f"There is no user '{name}' who can log in.")
+            return jsonify(name=name, role=role, mark=_mark(password))
+
+        @app.put("/api/v1/users/<name>/password")
+        def set_password(name: str) -> Response:
+            self.users[name] = (request.get_json()["password"], self.users[name][1])
+            return jsonify(name=name)
 
         return app
+
+
+def _mark(password: str) -> str:
+    return hashlib.sha256(password.encode()).hexdigest()[:16]
 
 
 def _tagged(value: Any) -> Response:

@@ -24,12 +24,17 @@ def mount(app: OpenAPI, parts: Parts) -> None:
     def login(body: forms.Login) -> Response:
         address = body.address or request.remote_addr or ""
         try:
-            role = parts.people.log_in(body.name, body.password, address)
+            account = parts.people.log_in(body.name, body.password, address)
         except (NotAuthenticated, TooMany) as error:
             log.warning("'%s' at %s was not let in: %s", body.name, address, error)
             raise
         note(parts, "login", f"user {body.name}", who=body.name)
-        return jsonify(name=body.name, role=role)
+        return jsonify(account)
+
+    @app.get("/api/v1/users/<name>", summary="What a user may do, and a mark of the password", security=SECURITY)
+    @needs(SERVICE)
+    def account(path: forms.NodePath) -> Response:
+        return jsonify(parts.people.account(path.name))
 
     @app.put("/api/v1/users/<name>/password", summary="Give a user a password", security=SECURITY)
     @needs(ADMIN)

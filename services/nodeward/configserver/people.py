@@ -1,5 +1,7 @@
 """Logging in: passwords, and how often one may be wrong."""
 
+import hashlib
+
 from werkzeug.security import check_password_hash, generate_password_hash
 
 from nodeward.configserver.registry import Registry
@@ -17,8 +19,8 @@ class People:
     def __init__(self, registry: Registry, throttle: Throttle) -> None:
         self._registry, self._throttle = registry, throttle
 
-    def log_in(self, name: str, password: str, address: str) -> str:
-        """Return the role of the user with that name and password.
+    def log_in(self, name: str, password: str, address: str) -> dict[str, str]:
+        """Return the account of the user with that name and password.
 
         Raise NotAuthenticated if either is wrong, TooMany after a few wrong ones from that address: the wait grows.
         """
@@ -29,7 +31,18 @@ class People:
         if not right or digest is None or body is None:
             raise NotAuthenticated("The name or the password is wrong.")
         self._throttle.forgive(("login", name, address))
-        return str(body.get("role", "viewer"))
+        return _account(name, body.get("role", "viewer"), digest)
+
+    def account(self, name: str) -> dict[str, str]:
+        """Return a user's name, role and mark, which is another one after each change of the password.
+
+        Raise NotFound if there is no such user, or none that could log in.
+        """
+        digest = self._registry.shelf.password(name)
+        body = self._registry.snapshot.fleet.bodies.get(Key("user", name))
+        if digest is None or body is None:
+            raise NotFound(f"There is no user '{name}' who can log in.")
+        return _account(name, body.get("role", "viewer"), digest)
 
     def set_password(self, name: str, password: str) -> None:
         """Give a user a password. Raise NotFound if there is no such user, BadInput if it is too short."""
@@ -44,3 +57,7 @@ class People:
     def forget(self, name: str) -> None:
         """Forget the password of a user who is no more."""
         self._registry.shelf.put_password(name, None)
+
+
+def _account(name: str, role: str, digest: str) -> dict[str, str]:
+    return {"name": name, "role": role, "mark": hashlib.sha256(digest.encode()).hexdigest()[:16]}

@@ -6,7 +6,7 @@ import pytest
 
 from nodeward.core.client import Client
 from nodeward.core.errors import ConfigError, NotFound, Unavailable
-from nodeward.web.auth import RECHECK_SECONDS, People, session_key
+from nodeward.web.auth import RECHECK_SECONDS, Account, People, session_key
 from nodeward.web.pages.login import own_path
 from nodeward.web.settings import WebSettings
 from support.web import Web, post, token
@@ -102,7 +102,7 @@ class Registry(Client):
 
     def __init__(self) -> None:
         super().__init__("http://127.0.0.1:1")
-        self.answer: dict[str, str] | Exception = {"name": "vera", "role": "viewer"}
+        self.answer: dict[str, str] | Exception = {"name": "vera", "role": "viewer", "mark": "m"}
 
     def get(self, path: str, query: object = None, timeout: float | None = None) -> object:
         """Answer, or fail."""
@@ -114,17 +114,17 @@ class Registry(Client):
 def test_a_removed_user_is_out_within_a_minute_and_an_absent_config_server_locks_nobody_out() -> None:
     now, registry = [0.0], Registry()
     people = People(lambda: registry, lambda: now[0])
-    assert people.role("vera", "viewer") == "viewer"
+    assert people.account("vera", Account("viewer", "m")) == Account("viewer", "m")
     registry.answer = Unavailable("away")
     now[0] += RECHECK_SECONDS
-    assert people.role("vera", "viewer") == "viewer"
-    registry.answer = {"name": "vera", "role": "operator"}
+    assert people.account("vera", Account("viewer", "m")) == Account("viewer", "m")
+    registry.answer = {"name": "vera", "role": "operator", "mark": "m"}
     now[0] += RECHECK_SECONDS
-    assert people.role("vera", "viewer") == "operator"
+    assert people.account("vera", Account("viewer", "m")) == Account("operator", "m")
     registry.answer = NotFound("gone")
-    assert people.role("vera", "viewer") == "operator"
+    assert people.account("vera", Account("viewer", "m")) == Account("operator", "m")
     now[0] += RECHECK_SECONDS
-    assert people.role("vera", "viewer") is None
+    assert people.account("vera", Account("viewer", "m")) is None
 
 
 def test_somebody_who_is_gone_stays_out_while_it_is_asked_again() -> None:
@@ -132,14 +132,14 @@ def test_somebody_who_is_gone_stays_out_while_it_is_asked_again() -> None:
 
     def ask() -> Client:
         if now[0] > 0:  # a second request comes while the first one is on its way
-            beside.append(people.role("vera", "admin"))
+            beside.append(people.account("vera", Account("admin", "m")))
         return registry
 
     people = People(ask, lambda: now[0])
     registry.answer = NotFound("gone")
-    assert people.role("vera", "admin") is None
+    assert people.account("vera", Account("admin", "m")) is None
     now[0] += RECHECK_SECONDS
-    assert people.role("vera", "admin") is None
+    assert people.account("vera", Account("admin", "m")) is None
     assert beside == [None]
 
 

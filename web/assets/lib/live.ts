@@ -184,6 +184,17 @@ export function watch(watcher: (connection: Connection, upstreams: Upstreams, si
   watcher(connection, upstreams, since);
 }
 
+/** Stop listening, because whoever sits here is about to log out. */
+export function quit(): void {
+  socket.disconnect();
+}
+
+/** The login has ended, here or elsewhere: what is on screen is shown to nobody any more. */
+function ended(): void {
+  const next = location.pathname + location.search;
+  location.replace(`/login?${new URLSearchParams({ ended: "1", next })}`);
+}
+
 function update(to?: Connection): void {
   const settled = [...rooms].every((room) => room.settled);
   const next = to ?? (!socket.connected ? connection : settled ? "connected" : "catching up");
@@ -197,11 +208,15 @@ socket.on("connect", () => {
   if (!document.hidden) for (const room of rooms) room.enter();
   update();
 });
-socket.on("disconnect", () => {
+socket.on("disconnect", (reason) => {
   for (const room of rooms) room.leave();
   update("offline");
+  if (reason === "io server disconnect") ended();
 });
-socket.on("connect_error", () => update("offline"));
+socket.on("connect_error", () => {
+  update("offline");
+  if (!socket.active) ended(); // it was not the network: the server lets this browser in no more
+});
 socket.on("upstream", (news: Upstreams) => {
   upstreams = news;
   update();

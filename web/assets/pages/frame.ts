@@ -2,7 +2,7 @@
 
 import { all, find, make, typing } from "../lib/dom";
 import { getJson } from "../lib/http";
-import { type Connection, join, type Upstreams, watch } from "../lib/live";
+import { type Connection, join, quit, type Upstreams, watch } from "../lib/live";
 import { shape } from "../lib/states";
 import { ago, startTicking } from "../lib/times";
 
@@ -189,4 +189,5 @@ keys();
 watch(indicate);
 retry();
 startTicking();
+find("form[data-log-out]")?.addEventListener("submit", quit);
 if (find("[data-problem-count]")) countProblems();

@@ -3,6 +3,7 @@
 import { ask, smallThings } from "../lib/actions";
 import { all, find } from "../lib/dom";
 import { postJson } from "../lib/http";
+import { quit } from "../lib/live";
 import { attempt } from "../lib/toast";
 
 const fields = (form: HTMLFormElement): Record<string, string> =>
@@ -43,4 +44,16 @@ document.addEventListener("click", (event) => {
     void confirmed(`Revoke ${name}?`, "Whoever uses it is refused from then on.", "Revoke", "/settings/tokens/revoke", {
       id: revoke,
     });
+});
+
+find<HTMLButtonElement>("#end-sessions")?.addEventListener("click", async (event) => {
+  const url = (event.currentTarget as HTMLElement).dataset.post ?? "";
+  const words = {
+    title: "Log out everywhere?",
+    text: "Every browser that you are logged in with is logged out, this one too.",
+    go: "Log out",
+  };
+  if (!(await ask("ask", words))) return;
+  quit();
+  if (await attempt(async () => (await postJson<{ message: string }>(url, {})).message)) location.assign("/login");
 });

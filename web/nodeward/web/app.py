@@ -91,7 +91,13 @@ def _mount_live(app: Flask, settings: WebSettings, backends: Backends) -> None:
         ping_timeout=20,
         always_connect=False,
     )
-    live = Live(sockets, auth.person_or_none)
+
+    def lasts(session: str) -> bool:
+        with app.app_context():
+            return auth.person_of(session) is not None
+
+    live = Live(sockets, auth.person_or_none, lasts)
+    app.extensions["sessions"].ended = live.end
     live_states.mount(live, backends, app.extensions["fleet"].changed)
     live_logs.mount(live, backends)
     app.extensions["live"] = live

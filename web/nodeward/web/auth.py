@@ -1,7 +1,7 @@
 """Who is logged in.
 
-The config server knows names and passwords; a login is a signed cookie that says who and when. What somebody may do is asked
-again every minute, so a user who was removed, or has another role now, is not trusted for as long as the cookie lasts.
+The config server knows names and passwords; a login is a session (`sessions`), which a signed cookie names. What somebody may
+do is asked again every minute, so a user who was removed, has another role or another password now, is not trusted any longer.
 """
 
 import hmac
@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from urllib.parse import quote
 
 from flask import Flask, current_app, g, redirect, request, session, url_for
 from werkzeug.wrappers import Response
@@ -21,6 +22,7 @@ from nodeward.core.client import Client
 from nodeward.core.errors import ConfigError, NodewardError, NotAllowed, NotAuthenticated, NotFound
 from nodeward.core.files import write_secret
 from nodeward.web.backends import Backends
+from nodeward.web.sessions import Sessions
 from nodeward.web.settings import WebSettings
 
 log = logging.getLogger(__name__)
@@ -32,10 +34,11 @@ SAFE = {"GET", "HEAD", "OPTIONS"}
 
 @dataclass(frozen=True)
 class Person:
-    """Whoever is logged in."""
+    """Whoever is logged in, and by which session."""
 
     name: str
     role: str
+    session: str = ""
 
     def reaches(self, role: str) -> bool:
         """Say whether this person has that role or a higher one."""
@@ -52,40 +55,56 @@ class Person:
         return self.reaches(ADMIN)
 
 
+@dataclass(frozen=True)
+class Account:
+    """What the config server knows of a person: the role, and a mark that is another one after each change of the password."""
+
+    role: str
+    mark: str
+
+
 class People:
-    """The roles that people have now, as the config server says; the last answer stands while it is away."""
+    """The accounts as they are now, as the config server says; the last answer stands while it is away."""
 
     def __init__(self, config: Callable[[], Client], clock: Callable[[], float] = time.monotonic) -> None:
         self._config, self._clock = config, clock
-        self._known: dict[str, tuple[str | None, float]] = {}
+        self._known: dict[str, tuple[Account | None, float]] = {}
         self._lock = threading.Lock()
 
-    def know(self, name: str, role: str) -> None:
-        """Take note of a role that was given just now."""
+    def know(self, name: str, account: Account) -> None:
+        """Take note of an account that was given just now."""
         with self._lock:
-            self._known[name] = (role, self._clock())
+            self._known[name] = (account, self._clock())
 
-    def role(self, name: str, claimed: str) -> str | None:
-        """Return the role of `name`, or None if there is no such user any more. `claimed` stands until it can be asked."""
+    def account(self, name: str, claimed: Account) -> Account | None:
+        """Return the account of `name`, or None if there is none any more. `claimed` stands until it can be asked."""
         known, at = self._known.get(name, (claimed, float("-inf")))
         if self._clock() - at < RECHECK_SECONDS:
             return known
         with self._lock:  # one request asks; those beside it go on with what is known, also that somebody is gone
             self._known[name] = (known, self._clock())
-        role = self._ask(name, known)
+        account = self._ask(name, known)
         with self._lock:
-            self._known[name] = (role, self._clock())
-        return role
+            self._known[name] = (account, self._clock())
+        return account
 
-    def _ask(self, name: str, known: str | None) -> str | None:
+    def ask_again(self, name: str) -> Account | None:
+        """Return the account of `name` as it is at this moment: it was changed just now."""
+        known = self._known.get(name, (None, 0.0))[0]
+        account = self._ask(name, known)
+        with self._lock:
+            self._known[name] = (account, self._clock())
+        return account
+
+    def _ask(self, name: str, known: Account | None) -> Account | None:
         try:
-            found = self._config().get(f"/api/v1/objects/user/{name}", timeout=2.0)
+            found = self._config().get(f"/api/v1/users/{quote(name, safe='')}", timeout=2.0)
         except NotFound:
             return None
         except NodewardError as error:
-            log.debug("the role of %s could not be asked: %s", name, error)
+            log.debug("the account of %s could not be asked: %s", name, error)
             return known
-        return role if (role := found.get("object", found).get("role")) in PEOPLE else known
+        return Account(found["role"], found["mark"]) if found.get("role") in PEOPLE else known
 
 
 def mount(app: Flask, settings: WebSettings, backends: Backends) -> None:
@@ -99,6 +118,7 @@ def mount(app: Flask, settings: WebSettings, backends: Backends) -> None:
         PERMANENT_SESSION_LIFETIME=timedelta(hours=settings.session_hours),
     )
     app.extensions["people"] = People(lambda: backends.server("configserver"))
+    app.extensions["sessions"] = Sessions(settings.sessions_file, settings.session_hours)
 
     @app.before_request
     def admit() -> Response | None:
@@ -118,25 +138,58 @@ def mount(app: Flask, settings: WebSettings, backends: Backends) -> None:
 
 def person_or_none() -> Person | None:
     """Return who sent this request, or None if they are not logged in (any more)."""
-    name, claimed = session.get("name"), session.get("role")
-    if not isinstance(name, str) or claimed not in PEOPLE:
+    person = person_of(session.get("id"), session.get("role"))
+    if person and (found := sessions().get(person.session)):
+        sessions().seen(found)
+    return person
+
+
+def person_of(identifier: object, claimed: object = "viewer") -> Person | None:
+    """Return whose session that is, or None if it lasts no more. `claimed` is the role it was begun with."""
+    found = sessions().get(identifier)
+    if found is None or claimed not in PEOPLE:
         return None
     people: People = current_app.extensions["people"]
-    role = people.role(name, claimed)
-    return Person(name, role) if role else None
+    account = people.account(found.name, Account(str(claimed), found.mark))
+    if account is None:
+        sessions().end_all(found.name)
+        return None
+    if account.mark != found.mark:
+        sessions().end([found.id])
+        return None
+    return Person(found.name, account.role, found.id)
 
 
-def begin(name: str, role: str) -> None:
+def begin(name: str, account: Account) -> None:
     """Begin a login: a new session with nothing of the old one."""
+    sessions().end([str(session.get("id"))])
     session.clear()
     session.permanent = True
-    session.update(name=name, role=role, csrf=secrets.token_urlsafe(24))
-    current_app.extensions["people"].know(name, role)
+    current_app.extensions["people"].know(name, account)
+    identifier = sessions().begin(name, account.mark, request.remote_addr or "", request.user_agent.string)
+    session.update(id=identifier, role=account.role, csrf=secrets.token_urlsafe(24))
 
 
 def end() -> None:
-    """End the login."""
+    """End the login: the cookie is worth nothing any more, wherever it was copied to."""
+    sessions().end([str(session.get("id"))])
     session.clear()
+
+
+def password_changed(name: str) -> None:
+    """Whoever is logged in has just changed that person's password, or removed the person: no other session of theirs lasts."""
+    people: People = current_app.extensions["people"]
+    account = people.ask_again(name)
+    if account is not None and g.person.name == name:
+        sessions().renew(g.person.session, account.mark)
+    else:
+        sessions().end_all(name)
+
+
+def sessions() -> Sessions:
+    """Return the app's sessions."""
+    found: Sessions = current_app.extensions["sessions"]
+    return found
 
 
 def needs(role: str) -> None:

@@ -16,6 +16,7 @@ The contract, for a kind of room (`live_states`, `live_logs`):
   a browser that sees it jump has missed a frame. Frames may repeat items of the join's answer: items have ids, and a
   browser's cursor is the largest it was told.
 - A browser that does not keep up gets no frames until its queue is short again, then ``missed {room, seq, skipped}``.
+- A browser whose session ends is disconnected by the server, and does not come back by itself.
 - ``upstream {name: {ok, since, detail}}`` tells which servers answer; it is sent at connecting and whenever that changes.
 
 On the browser's side `assets/lib/live.ts` keeps this contract.
@@ -40,6 +41,7 @@ log = logging.getLogger(__name__)
 FRAME_SECONDS = 0.1
 WAIT_SECONDS = 20.0
 RETRY_SECONDS = 1.0
+WATCH_SECONDS = 15.0
 MAX_SOURCES = 300
 MAX_ROOMS_EACH = 12
 LAGGING = 30  # packets that wait for one browser
@@ -69,8 +71,12 @@ class Upstreams:
 class Live:
     """Rooms, their members, and the tasks that follow for them."""
 
-    def __init__(self, sockets: SocketIO, person: Callable[[], Person | None]) -> None:
-        self._sockets, self._person = sockets, person
+    def __init__(
+        self, sockets: SocketIO, person: Callable[[], Person | None], lasts: Callable[[str], bool] = lambda _id: True
+    ) -> None:
+        self._sockets, self._person, self._lasts = sockets, person, lasts
+        self._sessions: dict[str, str] = {}  # of each browser: by which session
+        self._watching = False
         self._topics: dict[str, TopicOf] = {}
         self._sources: dict[str, Source] = {}
         self._joined: dict[str, dict[tuple[str, str], int]] = {}  # of each browser: (source, room): how often
@@ -86,16 +92,46 @@ class Live:
         """Let browsers join rooms of that kind."""
         self._topics[kind] = topic
 
+    # Who may listen
+
+    def end(self, sessions: set[str]) -> None:
+        """Disconnect the browsers of sessions that have ended."""
+        for sid, session in list(self._sessions.items()):
+            if session in sessions:
+                server: Any = self._sockets.server
+                server.disconnect(sid)
+
+    def look(self) -> bool:
+        """Disconnect those whose sessions have ended without a word. Return whether anybody listens."""
+        there = set(self._sessions.values())
+        self.end({session for session in there if not self._lasts(session)})
+        return bool(there)
+
+    def _watch(self) -> None:
+        """While anybody listens, look: a browser that only listens asks for nothing, so nobody asks who it is."""
+        while self._watching:
+            self._sockets.sleep(WATCH_SECONDS)
+            self.look()
+            with self._lock:
+                self._watching = bool(self._sessions)
+
     # What browsers ask for
 
     def _on_connect(self, _auth: Any = None) -> bool | None:
-        if self._person() is None:
+        person = self._person()
+        if person is None:
             return False
+        with self._lock:
+            self._sessions[_sid()] = person.session
+            watched, self._watching = self._watching, True
+        if not watched:
+            self._sockets.start_background_task(self._watch)
         self._sockets.emit("upstream", self.upstreams.all(), to=_sid())
         return None
 
     def _on_disconnect(self, *_reason: Any) -> None:
         sid = _sid()
+        self._sessions.pop(sid, None)
         for source, key in self._joined.pop(sid, {}):
             self._drop(sid, source, key)
 

@@ -27,3 +27,8 @@ class WebSettings(Settings):
     def session_key_file(self) -> Path:
         """The key that signs the session cookies."""
         return self.secrets / "session-key"
+
+    @property
+    def sessions_file(self) -> Path:
+        """Which logins last."""
+        return self.var / "web" / "sessions.json"

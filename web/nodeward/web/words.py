@@ -38,6 +38,7 @@ def mount(app: Flask) -> None:
     app.add_template_filter(since, "since")
     app.add_template_filter(size, "size")
     app.add_template_filter(number, "number")
+    app.add_template_filter(counted, "counted")
     app.add_template_filter(path_part, "path_part")
     app.add_template_global(icon, "icon")
 
@@ -133,6 +134,11 @@ def size(count: float | None) -> str:
 def number(value: float | None) -> str:
     """Return a count with its thousands apart."""
     return "–" if value is None else f"{value:,.0f}"
+
+
+def counted(count: int, one: str, several: str = "") -> str:
+    """Return a count with its noun: 1 node, 2 nodes, 3 checks ("s" is added where no other plural is given)."""
+    return f"{number(count)} {one if count == 1 else several or one + 's'}"
 
 
 def path_part(text: str) -> str:

@@ -16,7 +16,8 @@ def show() -> str | Response:
     wanted = own_path(request.args.get("next", ""))
     if g.person:
         return redirect(wanted)
-    return render_template("login.html", wanted=wanted, name="", error="")
+    ended = "ended" in request.args
+    return render_template("login.html", wanted=wanted, name="", error="", ended=ended)
 
 
 @blueprint.post("/login")
@@ -31,13 +32,13 @@ def log_in() -> Response | tuple[str, int]:
         user = backends().server("configserver").post("/api/v1/login", body)
     except NodewardError as error:
         return render_template("login.html", wanted=wanted, name=name, error=error.detail), error.status
-    auth.begin(user["name"], user["role"])
+    auth.begin(user["name"], auth.Account(user["role"], user["mark"]))
     return redirect(wanted)
 
 
 @blueprint.post("/logout")
 def log_out() -> Response:
-    """End the session."""
+    """End this browser's session, and no other."""
     auth.end()
     return redirect(url_for("login.show"))
 

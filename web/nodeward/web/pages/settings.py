@@ -1,5 +1,7 @@
 """One's own account; for administrators the users and the tokens too."""
 
+from typing import Any
+
 from flask import Blueprint, Response, g, jsonify
 from pydantic import Field
 
@@ -10,11 +12,22 @@ from nodeward.web import auth, backends
 from nodeward.web.backends import items
 from nodeward.web.faults import Asked
 from nodeward.web.pages.actions import body, said
+from nodeward.web.sessions import Session
 from nodeward.web.views import page
+from nodeward.web.words import counted
 
 blueprint = Blueprint("settings", __name__)
 
 SHORTEST = 10
+
+# What a browser's own description of itself contains, the more special first: Chromium also says Safari.
+BROWSERS = (
+    ("Edg", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrom", "Chrome"), ("Safari/", "Safari"), ("curl/", "curl"),
+)  # fmt: skip
+SYSTEMS = (
+    ("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Mac OS X", "macOS"), ("Windows", "Windows"),
+    ("CrOS", "ChromeOS"), ("Linux", "Linux"),
+)  # fmt: skip
 
 
 class Password(Body):
@@ -59,7 +72,35 @@ def show() -> str:
     if g.person.may_administer:
         users = Asked(lambda: items(backends.config().get("/api/v1/objects/user")), [])
         tokens = Asked(lambda: items(backends.config().get("/api/v1/tokens")), [])
-    return page("settings.html", users=users, tokens=tokens, roles=PEOPLE)
+    mine = [row(each) for each in auth.sessions().of(g.person.name)]
+    return page("settings.html", users=users, tokens=tokens, roles=PEOPLE, sessions=mine)
+
+
+def row(session: Session) -> dict[str, Any]:
+    """Return what a person is shown of one of their sessions."""
+    return {
+        "here": session.id == g.person.session,
+        "browser": browser(session.agent),
+        "address": session.address,
+        "begun": session.begun,
+        "seen": session.seen,
+    }
+
+
+def browser(agent: str) -> str:
+    """Return a browser's name and system, as far as its own description tells: Firefox on Linux."""
+    name = next((shown for sign, shown in BROWSERS if sign in agent), "A browser")
+    system = next((shown for sign, shown in SYSTEMS if sign in agent), "")
+    return f"{name} on {system}" if system else name
+
+
+@blueprint.post("/settings/sessions/end")
+def end_sessions() -> Response:
+    """Log this person out everywhere, here too."""
+    name = g.person.name
+    count = auth.sessions().end_all(name)
+    auth.end()
+    return said(f"{name} is logged out of {counted(count, 'browser')}.")
 
 
 @blueprint.post("/settings/password")
@@ -73,7 +114,8 @@ def password() -> Response:
         raise BadInput("The present password is wrong.") from None
     own = server.acting_for(g.person.name, ADMIN)  # everybody may change their own; the audit shall say who did
     own.put(f"/api/v1/users/{g.person.name}/password", {"password": wanted.wanted})
-    return said("Your password is changed.")
+    auth.password_changed(g.person.name)
+    return said("Your password is changed. Other browsers you were logged in with are logged out.")
 
 
 @blueprint.post("/settings/users")
@@ -88,6 +130,7 @@ def save_user() -> Response:
     )
     if wanted.password:
         backends.config().put(f"/api/v1/users/{wanted.name}/password", {"password": wanted.password})
+        auth.password_changed(wanted.name)
     return said(f"{wanted.name} is {wanted.role}.")
 
 
@@ -99,6 +142,7 @@ def delete_user() -> Response:
     if wanted.name == g.person.name:
         raise BadInput("You cannot remove yourself; another administrator can.")
     backends.config().delete(f"/api/v1/objects/user/{wanted.name}")
+    auth.sessions().end_all(wanted.name)
     return said(f"{wanted.name} is removed.")
 
 
