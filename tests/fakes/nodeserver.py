@@ -71,12 +71,12 @@ class NodeserverProcess:
         self.process.send_signal(number)
         return self.process.wait(timeout=20)
 
-    def ask(self, path: str, role: str = "admin", method: str = "GET") -> tuple[int, Any]:
-        """Send a request with a role's token; return status and JSON."""
+    def ask(self, path: str, role: str = "admin", method: str = "GET", body: Any = None) -> tuple[int, Any]:
+        """Send a request with a role's token, and `body` as JSON if there is one; return status and JSON."""
         headers = {"Authorization": f"Bearer {self.config.tokens[role]}"}
-        answer = urllib3.request(
-            method, f"http://127.0.0.1:{self.port}{path}", headers=headers, retries=False, timeout=30
-        )
+        url = f"http://127.0.0.1:{self.port}{path}"
+        data = {} if body is None else {"json": body}
+        answer = urllib3.request(method, url, headers=headers, retries=False, timeout=30, **data)
         return answer.status, json.loads(answer.data)
 
     def said(self) -> str:

@@ -207,6 +207,16 @@ def test_a_check_runs_on_request_and_its_result_counts(node, monitor):
     assert node.ask("/api/v1/checks/load/run", "viewer", "POST")[0] == 403
 
 
+@pytest.mark.parametrize("body", [{"node": "db-1"}, {"nix": 1}, [], "x"])
+def test_a_check_is_not_run_with_what_it_does_not_take(node, monitor, body):
+    node.give([check("load", plugin="uptime", interval=RARELY)])
+    node.wait_until_ready()
+    monitor.wait_for(lambda: monitor.of("load"))
+    status, problem = node.ask("/api/v1/checks/load/run", "operator", "POST", body)
+    assert (status, "takes no body" in problem["detail"]) == (422, True)
+    assert len(monitor.of("load")) == 1
+
+
 def test_it_tells_about_its_machine_and_about_itself(node):
     node.give([check("load", plugin="uptime")])
     node.wait_until_ready()

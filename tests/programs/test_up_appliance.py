@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import signal
 import socket
 import stat
@@ -94,6 +95,7 @@ def appliance(tmp_path_factory):
         started = made.script("up")
         assert started.returncode == 0, started.stdout + started.stderr
         made.said = started.stdout
+        made.first_logs = {path.name: path.read_text() for path in sorted((made.var / "log").iterdir())}
         yield made
     finally:
         made.script("down")
@@ -121,6 +123,13 @@ def test_one_command_and_this_machine_is_watched(appliance):
     password = appliance.var / "secrets" / "admin-password"
     assert str(password) in appliance.said
     assert stat.S_IMODE(password.stat().st_mode) == 0o600
+
+
+def test_a_first_start_has_nothing_to_warn_of(appliance):
+    assert {f"{name}.log" for name in NAMES} < appliance.first_logs.keys()
+    bad = re.compile(r"\b(WARN|WARNING|ERROR|CRITICAL|Traceback)\b")
+    lines = [f"{name}: {line}" for name, text in appliance.first_logs.items() for line in text.splitlines()]
+    assert [line for line in lines if bad.search(line)] == []
 
 
 def test_every_server_shows_supervisors_programs(appliance):

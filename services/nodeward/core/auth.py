@@ -19,6 +19,7 @@ from nodeward.core import clock, tokens
 from nodeward.core.client import Client
 from nodeward.core.errors import NodewardError, NotAllowed, NotAuthenticated
 from nodeward.core.files import write_secret
+from nodeward.core.trouble import Trouble
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +27,9 @@ VIEWER, OPERATOR, ADMIN = "viewer", "operator", "admin"
 SERVICE = "service"  # a server of the appliance: logserver, monitor, web
 NODE = "node"  # a node server or tailflog: it may speak for its own node alone
 _RANK = {VIEWER: 1, OPERATOR: 2, ADMIN: 3, SERVICE: 4}
+
+QUESTIONS_IN_A_ROW, QUESTIONS_A_SECOND = 5.0, 1.0  # asked of the config server because an id was not known
+LONGEST_WAIT = 3.0  # seconds
 
 PEOPLE = (VIEWER, OPERATOR, ADMIN)
 EVERYONE = (VIEWER, NODE)
@@ -107,7 +111,12 @@ def _acting_for(principal: Principal, on_behalf: str | None) -> Principal:
 
 
 class CredentialCopy:
-    """A server's copy of the config server's credentials. `find` never blocks for long; `refresh` is one unit of work."""
+    """A server's copy of the config server's credentials. `refresh` is one unit of work.
+
+    A token may be shown here a moment after it was made: an id that the copy does not hold makes it ask the config server
+    before the caller is refused. It asks a few times in a row at most and then once a second, so that nobody who makes up
+    tokens keeps the config server busy, and nobody waits longer than LONGEST_WAIT for another one's question.
+    """
 
     def __init__(self, client: Client, cache: Path, clock_: Callable[[], float] = time.monotonic) -> None:
         self._client = client
@@ -115,34 +124,51 @@ class CredentialCopy:
         self._clock = clock_
         self._etag: str | None = None
         self._lock = threading.Lock()
-        self._asked = float("-inf")
+        self._trouble = Trouble(log, clock_)
+        self._questions, self._counted = QUESTIONS_IN_A_ROW, clock_()
         self._known: dict[str, Credential] = {}
         self._load_cache()
 
     def find(self, identifier: str) -> Credential | None:
-        """Return the credential of that id. One that is not known makes it ask the config server, at most once a second."""
-        if identifier not in self._known and self._clock() - self._asked > 1.0:
-            self.refresh()
-        if identifier not in self._known:
-            with self._lock:  # an answer that is on its way may bring it: at the start that is the first one
-                return self._known.get(identifier)
-        return self._known.get(identifier)
+        """Return the credential of that id, or None if the config server has none either."""
+        found = self._known.get(identifier)
+        if found is None and self._lock.acquire(timeout=LONGEST_WAIT):
+            try:
+                if identifier not in self._known and self._may_ask():  # an answer to somebody else may have brought it
+                    self._ask()
+            finally:
+                self._lock.release()
+            found = self._known.get(identifier)
+        return found
 
     def refresh(self) -> bool:
         """Ask the config server for the list. Return whether it changed; a failure keeps the last list and is logged."""
         with self._lock:
-            self._asked = self._clock()
-            try:
-                answer = self._client.get_if_changed("/api/v1/credentials", self._etag)
-            except NodewardError as error:
-                log.warning("The list of credentials could not be refreshed, the last one stays in force: %s", error)
-                return False
-            if answer is None:
-                return False
-            rows, self._etag = answer
-            self._known = {row["id"]: Credential(**row) for row in rows}
-            write_secret(self._cache, json.dumps(rows))
-            return True
+            return self._ask()
+
+    def _may_ask(self) -> bool:
+        """Count a question for the sake of an unknown id. Say whether there were not too many."""
+        now = self._clock()
+        self._questions = min(QUESTIONS_IN_A_ROW, self._questions + (now - self._counted) * QUESTIONS_A_SECOND)
+        self._counted = now
+        if self._questions < 1:
+            return False
+        self._questions -= 1
+        return True
+
+    def _ask(self) -> bool:
+        try:
+            answer = self._client.get_if_changed("/api/v1/credentials", self._etag)
+        except NodewardError as error:
+            self._trouble.meet(error, "The list of credentials could not be refreshed, the last one stays in force: %s")
+            return False
+        self._trouble.end()
+        if answer is None:
+            return False
+        rows, self._etag = answer
+        self._known = {row["id"]: Credential(**row) for row in rows}
+        write_secret(self._cache, json.dumps(rows))
+        return True
 
     def _load_cache(self) -> None:
         try:

@@ -68,6 +68,14 @@ def needs(*roles: str) -> Callable[[View], View]:
     return mark
 
 
+def no_body() -> None:
+    """Refuse a request with a body to a route that takes none: what somebody asks for is never left out silently."""
+    if request.get_data().strip() not in (b"", b"{}", b"null"):
+        raise BadInput(
+            f"{request.method} {request.path} takes no body; what it needs stands in the path and the query."
+        )
+
+
 def principal() -> Principal:
     """Return who is asking, within a request to a route that needs a token."""
     return cast(Principal, g.principal)

@@ -16,6 +16,7 @@ from nodeward.core.client import Client
 from nodeward.core.errors import NodewardError
 from nodeward.core.files import write_atomic
 from nodeward.core.http import problems_of
+from nodeward.core.trouble import Trouble
 from nodeward.monitor.settings import Duration
 from nodeward.store.base_states import Key
 
@@ -195,7 +196,12 @@ class Definitions:
         self._asked = float("-inf")
         self.loaded = False
         self.revision = -1
-        self.failure = ""
+        self._trouble = Trouble(log)
+
+    @property
+    def failure(self) -> str:
+        """Why the definitions could not be refreshed, or nothing."""
+        return self._trouble.text
 
     def unit(self) -> bool:
         """Begin with the document on disk, then ask the config server, each time anew. A worker's piece of work."""
@@ -222,11 +228,9 @@ class Definitions:
                 self._take(answer[0])
                 write_atomic(self._cache, json.dumps(answer[0]), mode=0o600)
                 self._etag = answer[1]
-            self.failure = ""
+            self._trouble.end()
         except (NodewardError, ValueError) as error:
-            if not self.failure:
-                log.warning("The definitions could not be refreshed, the last ones stay in force: %s", error)
-            self.failure = str(error)
+            self._trouble.meet(error, "The definitions could not be refreshed, the last ones stay in force: %s")
 
     def _load_cache(self) -> None:
         try:

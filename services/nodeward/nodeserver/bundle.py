@@ -13,6 +13,7 @@ from nodeward.core import bundle
 from nodeward.core.client import Client
 from nodeward.core.errors import BadInput, NodewardError
 from nodeward.core.files import write_atomic
+from nodeward.core.trouble import Trouble
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ class Pull:
     def __init__(self, config: Client, node: str, directory: Path) -> None:
         self._config, self._node, self._directory = config, node, directory
         self._etag: str | None = None
-        self._said = ""
+        self._trouble = Trouble(log)
         self.fault: str | None = None
         self.written: Callable[[], None] = lambda: None  # called when files were changed
 
@@ -52,7 +53,9 @@ class Pull:
             )
             return False
         if answer is None:
-            return False  # and a bundle that was refused stays refused
+            if self.fault is None:  # a bundle that was refused stays refused
+                self._trouble.end()
+            return False
         content, etag = answer
         try:
             found = bundle.verify(content, self._node)
@@ -63,7 +66,8 @@ class Pull:
             self._say(str(error), "The bundle could not be written (%s); the last one stays in force", error)
             return False  # without the ETag: the next poll tries again
         else:
-            self.fault, self._said = None, ""
+            self.fault = None
+            self._trouble.end()
             if changed:
                 log.info("revision %d: %s changed", found.revision, ", ".join(changed))
                 self.written()
@@ -71,11 +75,7 @@ class Pull:
         return False
 
     def _say(self, fault: str | None, words: str, error: Exception) -> None:
-        """Log a failure once, not every few seconds."""
-        text = str(error)
-        if text != self._said:
-            log.warning(words, error)
-        self._said = text
+        self._trouble.meet(error, words)
         self.fault = fault
 
 

@@ -7,6 +7,7 @@ from nodeward.core.client import Client
 from nodeward.core.errors import ConfigError, NodewardError, Unavailable
 from nodeward.core.files import read_secret, write_secret
 from nodeward.core.program import Stop
+from nodeward.core.trouble import Trouble
 from nodeward.nodeserver.settings import NodeserverSettings
 
 log = logging.getLogger(__name__)
@@ -19,7 +20,7 @@ def enrol(settings: NodeserverSettings, stop: Stop) -> bool:
 
     Raise ConfigError if a key file that was named cannot be read.
     """
-    wait = 1.0
+    wait, trouble = 1.0, Trouble(log)
     while not settings.token_file.exists():
         try:
             write_secret(settings.token_file, ask(settings, key(settings)))
@@ -28,7 +29,7 @@ def enrol(settings: NodeserverSettings, stop: Stop) -> bool:
         except ConfigError:
             raise
         except NodewardError as error:
-            log.warning("Not enrolled yet, trying again in %.0f s: %s", wait, error)
+            trouble.meet(error, "Not enrolled yet, trying again: %s")
         if stop.wait(wait * random.uniform(0.8, 1.2)):  # noqa: S311 - jitter
             return False
         wait = min(wait * 2, LONGEST_WAIT)

@@ -14,7 +14,7 @@ from nodeward.core import clock
 from nodeward.core.auth import NODE, OPERATOR, VIEWER, CredentialSource
 from nodeward.core.client import Client
 from nodeward.core.errors import NotFound, Unavailable
-from nodeward.core.http import SECURITY, Query, create, needs, principal
+from nodeward.core.http import SECURITY, Query, create, needs, no_body, principal
 from nodeward.core.states import node_state, service_state
 from nodeward.nodeserver import info
 from nodeward.nodeserver.checks.base import CannotTell, why
@@ -82,9 +82,15 @@ def _checks(made: OpenAPI, node: Node) -> None:
         rows = [entry_row(entry, now, wall) for entry in node.schedule.entries()]
         return jsonify(items=rows, next=None, nodeserver=standing(node))
 
-    @made.post("/api/v1/checks/<path:service>/run", summary="Run a check now", security=SECURITY)
+    @made.post(
+        "/api/v1/checks/<path:service>/run",
+        summary="Run a check now",
+        description="The answer is its result, which counts like any other. There is no body.",
+        security=SECURITY,
+    )
     @needs(OPERATOR)
     def run_check(path: CheckPath, query: CheckQuery) -> Response:
+        no_body()
         target = query.node or node.settings.node
         service = None if path.service == NODE_ITSELF else path.service
         log.info("%s asks to run check '%s' of node '%s' now", principal().name, path.service, target)

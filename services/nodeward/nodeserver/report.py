@@ -13,6 +13,7 @@ from nodeward.core import clock
 from nodeward.core.client import Client
 from nodeward.core.errors import BadInput, NodewardError
 from nodeward.core.spool import Records, Spool
+from nodeward.core.trouble import Trouble
 from nodeward.nodeserver.runner import Row
 
 log = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ class Reporter:
     ) -> None:
         self._spool, self._reporter, self._monitor, self._now = spool, reporter, monitor, now
         self._held: deque[bytes] = deque(maxlen=MOST_HELD)
-        self._wait, self._not_before, self._said = 0.0, 0.0, ""
+        self._wait, self._not_before, self._trouble = 0.0, 0.0, Trouble(log, now)
         self._limit = MOST_RESULTS
         self._last_sent = float("-inf")
         self.wake: Callable[[], None] = lambda: None
@@ -93,16 +94,14 @@ class Reporter:
         if records is not None:
             self._spool.acknowledge(records)
             self._limit = min(MOST_RESULTS, self._limit * 2)
-        if self._said:
+        if self._trouble.end() is not None:
             log.info("the monitor takes results again")
-        self._last_sent, self._wait, self._not_before, self._said = now, 0.0, 0.0, ""
+        self._last_sent, self._wait, self._not_before = now, 0.0, 0.0
 
     def _later(self, now: float, error: NodewardError) -> None:
         self._wait = min(LONGEST_WAIT, max(0.5, self._wait * 2))
         self._not_before = now + self._wait * random.uniform(0.7, 1.3)  # noqa: S311 - jitter
-        if str(error) != self._said:
-            log.warning("Results are kept until the monitor takes them: %s", error)
-        self._said = str(error)
+        self._trouble.meet(error, "Results are kept until the monitor takes them: %s")
 
     def _refused(self, records: Records | None, error: BadInput) -> None:
         """The monitor will never take this report: find the result that is wrong, and give up that one alone."""

@@ -20,7 +20,7 @@ def test_it_still_knows_them_while_the_config_server_is_away(config, tmp_path, c
     _stand(config, tmp_path).credentials.refresh()
     away = settings.load(settings.Settings, role="monitor", var=tmp_path, configserver_url="http://127.0.0.1:1")
     stand = ground.ground(away)
-    with caplog.at_level(logging.WARNING):
+    with caplog.at_level(logging.INFO):
         assert stand.credentials.refresh() is False
     assert "127.0.0.1:1" in caplog.text
     assert auth.authenticate(f"Bearer {config.tokens['admin']}", None, stand.credentials, at=0).role == "admin"
