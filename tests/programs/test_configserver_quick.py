@@ -80,3 +80,14 @@ def test_a_changed_bundle_is_sent(server, tokens):
     server.apply("{kind: check, name: quick, plugin: load, assign: {nodes: [here]}}")
     changed = ask(server, path, tokens["here"], **{"If-None-Match": tag})
     assert changed.status == 200 and changed.headers["ETag"] != tag
+
+
+def test_a_bundle_is_the_same_whichever_way_it_is_asked_for(server, tokens):
+    path = "/api/v1/nodes/here/bundle"
+    quick = ask(server, path, tokens["here"])
+    slow = urllib3.request(
+        "HEAD", server.url + path, headers={"Authorization": f"Bearer {tokens['here']}"}, retries=False
+    )
+    for header in ("Content-Type", "Content-Length", "ETag"):
+        assert quick.headers[header] == slow.headers[header]
+    assert quick.json()["node"] == "here"

@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from typing import Any
 
 from nodeward.configserver import render
 from nodeward.configserver.fleet import Fleet
+from nodeward.configserver.render import Written
 from nodeward.store.base_registry import Key
 
 Context = dict[str, Any]
@@ -38,18 +40,41 @@ def context(fleet: Fleet, node: str, servers: dict[str, str], heartbeat: float) 
 
 def digest(given: Context) -> str:
     """Return the hash of a context: two bundles with the same one say the same."""
-    return hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()
+    rest = {key: value for key, value in given.items() if key != "checks"}
+    rows = [render.written(row) for row in given["checks"]]
+    return hashlib.sha256(json.dumps([rest, rows], sort_keys=True).encode()).hexdigest()
 
 
-def _checks(fleet: Fleet, node: str) -> list[dict[str, Any]]:
-    full = fleet.full("node", node)
+def _checks(fleet: Fleet, node: str) -> list[Written]:
+    full, facts = fleet.full("node", node), reachable(fleet.facts[node])
+    target = _part({"node": facts["name"], "address": facts["address"]})
     own = full["check"] or {"plugin": "alive" if full["agent"] else "ping", "timeout": 10.0}
-    timing = {key: full[key] for key in ("interval", "retry", "attempts")}
-    found = [_check(fleet, node, None, own, timing)]
+    found = [target.joined(_part({"service": None, **_filled(own, facts), **_timing(full), "timeout": own["timeout"]}))]
     for name in fleet.for_node("check", node):
-        check = fleet.full("check", name)
-        found.append(_check(fleet, node, name, check, timing_of(check)))
+        found.append(target.joined(fleet.prepared(Key("check", name), _prepared)(facts)))
     return found
+
+
+def _prepared(check: dict[str, Any]) -> Callable[[dict[str, Any]], Written]:
+    """Return what gives a check's part of a row for a node: one that does not depend on the node is made once."""
+
+    def part(facts: dict[str, Any]) -> Written:
+        return _part(
+            {"service": check["name"], **_filled(check, facts), **timing_of(check), "timeout": check["timeout"]}
+        )
+
+    if render.depends_on_node(check):
+        return part
+    same = part(render.SAMPLE)
+    return lambda _: same
+
+
+def _part(given: dict[str, Any]) -> Written:
+    return Written(given, render.written(given))
+
+
+def _timing(node: dict[str, Any]) -> dict[str, Any]:
+    return {key: node[key] for key in ("interval", "retry", "attempts")}
 
 
 def timing_of(check: dict[str, Any]) -> dict[str, Any]:
@@ -58,19 +83,9 @@ def timing_of(check: dict[str, Any]) -> dict[str, Any]:
     return {"interval": check["interval"], "retry": retry, "attempts": check["attempts"]}
 
 
-def _check(
-    fleet: Fleet, node: str, service: str | None, probe: dict[str, Any], timing: dict[str, Any]
-) -> dict[str, Any]:
-    facts = fleet.facts[node]
-    filled = render.probe(probe, reachable(facts))
-    return {
-        "node": node,
-        "address": reachable(facts)["address"],
-        "service": service,
-        **{key: filled[key] for key in ("plugin", "command", "args", "env")},
-        **timing,
-        "timeout": probe["timeout"],
-    }
+def _filled(probe: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
+    filled = render.probe(probe, facts)
+    return {key: filled[key] for key in ("plugin", "command", "args", "env")}
 
 
 def reachable(facts: dict[str, Any]) -> dict[str, Any]:

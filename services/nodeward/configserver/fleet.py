@@ -1,16 +1,16 @@
 """The registry's objects, ready to look things up in: which nodes there are, and what runs where. Pure."""
 
 import fnmatch
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from nodeward.configserver.assign import matcher
 from nodeward.configserver.schema import KINDS
 from nodeward.store.base_registry import Key
 
 Facts = dict[str, Any]
-
+T = TypeVar("T")
 
 ASSIGNED = ("check", "log")
 Matches = dict[str, list[str]]
@@ -32,8 +32,12 @@ class Fleet:
         self.bodies = bodies
         self.changed = changed or {}
         self._full: dict[Key, dict[str, Any]] = {}
+        self._prepared: dict[Key, Any] = {}
         if earlier is not None:
-            self._full = {key: full for key, full in earlier._full.items() if self.has_same(earlier, key)}
+            self._full = {key: full for key, full in earlier._full.copy().items() if self.has_same(earlier, key)}
+            self._prepared = {
+                key: made for key, made in earlier._prepared.copy().items() if self.has_same(earlier, key)
+            }
             self.facts = self._facts_after(earlier)
             self._matches = {kind: self._matches_after(earlier, kind) for kind in ASSIGNED}
 
@@ -52,6 +56,13 @@ class Fleet:
         if key not in self._full:
             self._full[key] = KINDS[kind].model_validate(self.bodies[key]).model_dump(mode="json")
         return self._full[key]
+
+    def prepared(self, key: Key, prepare: Callable[[dict[str, Any]], T]) -> T:
+        """Return what `prepare` makes of a whole object, made once for as long as the object stays the same."""
+        if key not in self._prepared:
+            self._prepared[key] = prepare(self.full(*key))
+        made: T = self._prepared[key]
+        return made
 
     @cached_property
     def _by_kind(self) -> dict[str, dict[str, dict[str, Any]]]:

@@ -1,6 +1,7 @@
-"""Answers "not modified" before Flask is woken: what every node asks every few seconds, and what is nearly always the answer.
+"""Answers before Flask is woken: "not modified", which is nearly always the answer to what every node asks every few seconds,
+and a node's bundle, which all ask for at once when a check of all has changed.
 
-Only that one answer is given here, and only to those who may have the document; whatever else is asked, or is wrong, goes on to
+Only these answers are given here, and only to those who may have the document; whatever else is asked, or is wrong, goes on to
 the routes, which say it in their words.
 """
 
@@ -15,6 +16,7 @@ from nodeward.core.auth import NODE, OPERATOR, SERVICE, VIEWER, Principal, authe
 from nodeward.core.errors import NodewardError
 
 _BUNDLE = re.compile(r"/api/v1/nodes/([^/]+)/bundle")
+_SAME = ("/api/v1/servers", "/api/v1/credentials")
 
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
@@ -27,15 +29,24 @@ class Quick:
         self._servers = document(parts.servers)[1]
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """Answer 304 if that is all there is to say, else hand on."""
-        tag = environ.get("HTTP_IF_NONE_MATCH")
-        if tag and environ["REQUEST_METHOD"] == "GET" and not environ.get("QUERY_STRING") and self._has(environ, tag):
-            start_response("304 NOT MODIFIED", [("ETag", tag)])
-            return []
+        """Answer 304, or with the bundle, if that is all there is to say, else hand on."""
+        if environ["REQUEST_METHOD"] == "GET" and not environ.get("QUERY_STRING"):
+            tag, body = self._known(environ)
+            if tag is not None and tag == environ.get("HTTP_IF_NONE_MATCH"):
+                start_response("304 NOT MODIFIED", [("ETag", tag)])
+                return []
+            if tag is not None and body is not None:
+                length = str(len(body))
+                start_response(
+                    "200 OK", [("Content-Type", "application/json"), ("Content-Length", length), ("ETag", tag)]
+                )
+                return [body]
         return self._application(environ, start_response)
 
-    def _has(self, environ: dict[str, Any], tag: str) -> bool:
-        """Whether the one who asks may have the document and has it already."""
+    def _known(self, environ: dict[str, Any]) -> tuple[str | None, bytes | None]:
+        """Return the tag of the document, and what it says if that is at hand; none if the asker may not have it."""
+        if environ["PATH_INFO"] not in _SAME and not _BUNDLE.fullmatch(environ["PATH_INFO"]):
+            return None, None
         try:
             asker = authenticate(
                 environ.get("HTTP_AUTHORIZATION"),
@@ -43,18 +54,18 @@ class Quick:
                 self._parts.credentials,
                 clock.now(),
             )
-            return tag == self._tag(environ["PATH_INFO"], asker)
+            return self._document(environ["PATH_INFO"], asker)
         except NodewardError:
-            return False
+            return None, None
 
-    def _tag(self, path: str, asker: Principal) -> str | None:
-        """Return the document's tag, or None if there is none, or the asker may not have it."""
+    def _document(self, path: str, asker: Principal) -> tuple[str | None, bytes | None]:
         if path == "/api/v1/servers":
-            return f'"{self._servers}"' if asker.reaches((VIEWER, NODE)) else None
+            return (f'"{self._servers}"' if asker.reaches((VIEWER, NODE)) else None), None
         if path == "/api/v1/credentials":
-            return f'"{self._parts.credentials.document()[1]}"' if asker.reaches((SERVICE, NODE)) else None
+            return (f'"{self._parts.credentials.document()[1]}"' if asker.reaches((SERVICE, NODE)) else None), None
         found = _BUNDLE.fullmatch(path)
         if found is None or not asker.reaches((OPERATOR, NODE)):
-            return None
+            return None, None
         asker.must_speak_for(found[1])
-        return f'"{self._parts.bundles.get(found[1]).etag}"'
+        kept = self._parts.bundles.get(found[1])
+        return f'"{kept.etag}"', kept.body

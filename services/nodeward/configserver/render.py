@@ -4,7 +4,7 @@ import json
 import re
 import shlex
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -142,9 +142,13 @@ class Files:
         """Return each file's text by its name. Raise ConfigError naming template and line if one cannot be filled in."""
         return {Path(name).name.removesuffix(".j2"): self._one(name, context) for name in self._names}
 
+    @cache  # noqa: B019 - one object a process, a handful of templates: asking the environment looks at the disk each time
+    def _template(self, name: str) -> Template:
+        return self._environment.get_template(name)
+
     def _one(self, name: str, context: Mapping[str, Any]) -> str:
         try:
-            return self._environment.get_template(name).render(context)
+            return self._template(name).render(context)
         except TemplateError as error:
             line = getattr(error, "lineno", None) or _line(error, name)
             raise ConfigError(
@@ -152,9 +156,31 @@ class Files:
             ) from None
 
 
+class Written(dict[str, Any]):
+    """A row whose JSON is known already: what thousands of nodes share is written once."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, given: Mapping[str, Any], text: str) -> None:
+        super().__init__(given)
+        self.text = text
+
+    def joined(self, other: "Written") -> "Written":
+        """Return a row with the keys of both, neither of which is empty."""
+        return Written({**self, **other}, f"{self.text[:-1]}, {other.text[1:]}")
+
+
+_ENCODED = json.JSONEncoder(ensure_ascii=False, default=str).encode  # str: undefined says so by raising
+
+
+def written(value: Any) -> str:
+    """Return a value as JSON, as the files have it."""
+    return value.text if isinstance(value, Written) else _ENCODED(value)
+
+
 def _json(value: Any, indent: int | None = None) -> str:
     """JSON as it is: the usual filter escapes for HTML, and these files are none."""
-    return json.dumps(value, ensure_ascii=False, indent=indent, default=str)  # str: undefined says so by raising
+    return written(value) if indent is None else json.dumps(value, ensure_ascii=False, indent=indent, default=str)
 
 
 def _line(error: TemplateError, name: str) -> int | str:
