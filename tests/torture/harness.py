@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,7 +23,11 @@ LONG = os.environ.get("NODEWARD_TORTURE") == "long"
 
 def line(source: str, number: int, filling: str = "") -> str:
     """Return a line that tells whose it is, which one, and whether it is whole."""
-    body = f"{source} {number:07d} {filling}"
+    return checked(f"{source} {number:07d} {filling}")
+
+
+def checked(body: str) -> str:
+    """Return a text that tells whether it is whole."""
     return f"{body} {zlib.crc32(body.encode()):08x}"
 
 
@@ -189,6 +194,12 @@ class Writer:
         """Rename the file and create a new one."""
         self.path.rename(self.path.with_name(name))
         self.reopen()
+
+
+def copytruncate(writer: Writer, copy: Path) -> None:
+    """Rotate a file as logrotate's copytruncate does."""
+    shutil.copyfile(writer.path, copy)
+    os.truncate(writer.path, 0)
 
 
 def until(true: Callable[[], bool], seconds: float = 15.0, what: str = "it did not come true") -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from torture.harness import Following, Writer, all_came, judge, line, source, until
+from torture.harness import Following, Writer, all_came, copytruncate, judge, line, source, until
 
 
 def test_lines_go_through_rename_and_create(tmp_path, sink, logs):
@@ -65,18 +65,13 @@ def test_compressed_files_are_left_alone_whatever_their_name(tmp_path, sink, log
         all_came(sink, writer)
 
 
-def _copytruncate(writer: Writer, copy: Path) -> None:
-    shutil.copyfile(writer.path, copy)
-    os.truncate(writer.path, 0)
-
-
 @pytest.mark.parametrize("pattern", ["app.log", "app.log*"])
 def test_copytruncate_ships_each_line_once_whether_the_copy_matches_or_not(tmp_path, sink, logs, pattern):
     writer = Writer(logs / "app.log")
     with Following(tmp_path, sink, [source(logs, pattern)]):
         for number in range(5):
             writer.write(300)
-            _copytruncate(writer, logs / f"app.log.{number}")
+            copytruncate(writer, logs / f"app.log.{number}")
         writer.write(10)
         all_came(sink, writer)
 
@@ -90,7 +85,7 @@ def test_what_was_not_read_before_the_truncation_is_read_from_the_copy(tmp_path,
         sink.wait_for(100)
         following.kill()
         writer.write(100)
-        _copytruncate(writer, logs / "app.log.1")
+        copytruncate(writer, logs / "app.log.1")
         writer.write(10)
         following.start()
         all_came(sink, writer)

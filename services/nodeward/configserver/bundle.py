@@ -95,7 +95,8 @@ def reachable(facts: dict[str, Any]) -> dict[str, Any]:
 
 def _source(fleet: Fleet, name: str) -> dict[str, Any]:
     log = fleet.full("log", name)
-    return {
+    source = {
         "source": name,
         **{key: log[key] for key in ("paths", "exclude", "format", "timezone", "encoding", "fields")},
     }
+    return source if log["multiline"] is None else {**source, "multiline": log["multiline"]}

@@ -176,11 +176,7 @@ class Pattern(BaseModel):
     @field_validator("pattern")
     @classmethod
     def _is_re2(cls, given: str) -> str:
-        try:
-            patterns.pattern(given)
-        except BadInput as error:
-            raise ValueError(error.detail) from None
-        return given
+        return _re2(given)
 
 
 class Log(Object):
@@ -200,6 +196,11 @@ class Log(Object):
         None, description="The files' encoding, where it is not UTF-8.", examples=["utf-16-le"]
     )
     fields: dict[str, Any] = Field({}, description="Fields that every record gets.", examples=[{"tier": "front"}])
+    multiline: formats.MultilineSetting = Field(
+        None,
+        description="Which lines belong to one record (docs/formats.md); by default the format knows: log4j goes by `time`.",
+        examples=[{"start": "^\\d{4}-"}],
+    )
 
     @field_validator("paths", "exclude")
     @classmethod
@@ -216,6 +217,13 @@ class Log(Object):
     def _is_known(cls, given: str | Pattern) -> str | Pattern:
         if isinstance(given, str) and given not in formats.NAMES:
             raise ValueError(f"{given!r} is no format; there are {', '.join(formats.NAMES)} and {{pattern: '…'}}")
+        return given
+
+    @field_validator("multiline")
+    @classmethod
+    def _tells_by_re2(cls, given: bool | str | formats.Multiline | None) -> bool | str | formats.Multiline | None:
+        if isinstance(given, formats.Multiline):
+            _re2(given.pattern)
         return given
 
     @field_validator("timezone")
@@ -334,6 +342,14 @@ def _zone(given: str) -> str:
         zoneinfo.ZoneInfo(given)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
         raise ValueError(f"{given!r} is not a time zone; write for example Europe/Berlin or UTC") from None
+    return given
+
+
+def _re2(given: str) -> str:
+    try:
+        patterns.pattern(given)
+    except BadInput as error:
+        raise ValueError(error.detail) from None
     return given
 
 

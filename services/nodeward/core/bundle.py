@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from nodeward.core import checks
+from nodeward.core import checks, formats
 from nodeward.core.errors import BadInput, Problem
 from nodeward.core.http import problems_of
 
@@ -83,6 +83,7 @@ class Source(_Part):
     timezone: str | None = None
     encoding: str | None = None
     fields: dict[str, Any] = {}
+    multiline: formats.MultilineSetting = None
 
 
 class TailflogFile(_Part):

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from nodeward.core import formats
 from nodeward.core.errors import ConfigError, Problem
 from nodeward.core.http import problems_of
 from nodeward.tailflog.formats import FORMATS
@@ -28,6 +29,9 @@ class Source(BaseModel):
     timezone: str | None = Field(None, description="The zone of times that name none; by default this machine's.")
     encoding: str | None = Field(None, description="By default UTF-8, or what a byte order mark says.")
     fields: dict[str, Any] = Field({}, description="Fields that every record gets.")
+    multiline: formats.MultilineSetting = Field(
+        None, description="Which lines are one record; by default the format knows."
+    )
 
     @field_validator("source")
     @classmethod
@@ -54,6 +58,13 @@ class Source(BaseModel):
             raise ValueError("a format is a name or {pattern: '…'}, nothing else")
         else:
             check(value["pattern"])
+        return value
+
+    @field_validator("multiline")
+    @classmethod
+    def _told_by_re2(cls, value: bool | str | formats.Multiline | None) -> bool | str | formats.Multiline | None:
+        if isinstance(value, formats.Multiline):
+            check(value.pattern)
         return value
 
     @field_validator("timezone")

@@ -19,7 +19,7 @@ from nodeward.tailflog import discover
 from nodeward.tailflog.config import Source
 from nodeward.tailflog.life import Life, begin, behind
 from nodeward.tailflog.parse import Parser
-from nodeward.tailflog.stream import Stream, stem
+from nodeward.tailflog.stream import Chunk, Stream, stem
 
 log = logging.getLogger(__name__)
 
@@ -116,6 +116,18 @@ class Files:
             self._look_for_rotations()
         self._wake(stream)
 
+    def lies_in_a_copy(self, stream: Stream, rest: Chunk) -> bool:
+        """Say whether what was read of a truncated file and not shipped yet lies in a copy of it, whence it will be read."""
+        if not stream.life.offset:
+            return False  # nothing would tell the copy
+        directory = os.path.dirname(stream.path)
+        beside = [f"{directory}/{name}" for name in discover.inodes(directory).values()]
+        return any(
+            _holds(path, stream.life, rest)
+            for path in beside
+            if path != stream.path and discover.is_rotation(os.path.basename(path), stream.path)
+        )
+
     def decided(self, stream: Stream) -> bool:
         """Say whether it is clear which life a file that has not been read yet is. If it is a copy's, it takes that life over."""
         if stream.judged:
@@ -126,7 +138,7 @@ class Files:
         if (ended := self._original(stream, size)) is not None:
             return self._take_over(stream, size, ended)
         likely = time.monotonic() - stream.active < PATIENCE and any(
-            other is not stream and other.life.offset and other.life.copied(stream.read, size)
+            other is not stream and (other.life.copied(stream.read, size) if other.life.offset else other.due)
             for other in self._by_stem[stream.stem]
         )
         stream.judged = not likely
@@ -349,3 +361,22 @@ def _leads_to(path: str, key: Key) -> bool:
     except OSError:
         return False
     return (status.st_dev, status.st_ino) == key[1:]
+
+
+def _holds(path: str, life: Life, rest: Chunk) -> bool:
+    """Say whether the file at `path` is a copy of a life's, as far as that was shipped and on through the rest."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    except OSError:
+        return False
+    try:
+        size = os.fstat(descriptor).st_size
+
+        def read(length: int, place: int) -> bytes:
+            return os.pread(descriptor, length, place)
+
+        return size >= rest.after.offset and life.copied(read, size) and rest.after.continues(read, size)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)

@@ -14,6 +14,7 @@ import msgpack
 
 from nodeward.core import batch
 from nodeward.core.batch import Batch
+from nodeward.tailflog import multiline
 from nodeward.tailflog.config import Source
 from nodeward.tailflog.formats import name, parser
 from nodeward.tailflog.formats.base import Extra, Row, Unfit, unparsed
@@ -37,7 +38,9 @@ class Parser:
         self._node = node
         self._format = name(source.format)
         self._times = Times(zone(source.timezone or ""), reference)
-        self._parse = parser(source.format, self._times)
+        self.rule = multiline.rule(source.multiline, self._format)
+        parse = parser(source.format, self._times)
+        self._parse = multiline.headed(parse, self._format) if self.rule else parse
         self._misses = 0
         self._resting = False
         self.errors = 0

@@ -2,14 +2,17 @@
 
 import errno
 import os
+import time
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 
 from nodeward.tailflog.life import TAIL, Life
 from nodeward.tailflog.lines import LONGEST, Lines, preamble, split
+from nodeward.tailflog.multiline import records
 from nodeward.tailflog.parse import Parser
 
 CHUNK = 512 * 1024
+UNFINISHED = 10  # times as long is waited while a line is being written
 _ENOUGH = 4  # bytes to tell a byte order mark
 
 
@@ -19,17 +22,22 @@ class Rewritten(Exception):
 
 @dataclass(slots=True)
 class Chunk:
-    """Whole lines, and the life behind them."""
+    """Whole records, and the life behind them.
+
+    `settled` says that reading the same bytes again, whenever, would give the same records: nothing was cut off by a clock.
+    """
 
     lines: Lines
     after: Life
     size: int
+    settled: bool
 
 
 class Stream:
     """A life that is being followed. It reads nothing twice: `take` hands out lines, `accept` moves the offset behind them.
 
-    `listed` says whether its path is among the source's; `judged` whether it is known to be no copy of another file.
+    `listed` says whether its path is among the source's; `judged` whether it is known to be no copy of another file. While a
+    record of several lines may still go on, `due` says until when it is waited for.
     """
 
     def __init__(self, life: Life, parser: Parser, path: str) -> None:
@@ -42,11 +50,15 @@ class Stream:
         self.queued = False
         self.trouble = ""  # why it cannot be read at present
         self.vanished = 0.0  # since when no path leads to it (monotonic)
+        self.due = 0.0  # when an open record counts as complete (monotonic), 0 if there is none
+        self.timed = False  # whether somebody will look then
+        self.changed = 0.0  # the file's last change that was seen (s)
         self._file = -1
         self._before = b""
         self._held = b""
         self._more = False
         self._mtime = -1
+        self._grown_at = 0.0  # when something new was read last (monotonic)
 
     @property
     def key(self) -> tuple[str, int, int]:
@@ -84,7 +96,7 @@ class Stream:
         """Give the descriptor back; what was not shipped is read again when it is opened again."""
         if self._file >= 0:
             os.close(self._file)
-        self._file, self._held, self._before, self._more, self._mtime = -1, b"", b"", False, -1
+        self._file, self._held, self._before, self._more, self._mtime, self.due = -1, b"", b"", False, -1, 0.0
 
     def read(self, size: int, place: int) -> bytes:
         """Return bytes of the file."""
@@ -99,7 +111,7 @@ class Stream:
         self.life = life
         start = max(0, life.offset - TAIL)
         self._before = self.read(life.offset - start, start)
-        self._held, self._more, self._mtime, self.judged = b"", False, -1, life.offset > 0
+        self._held, self._more, self._mtime, self.judged, self.due = b"", False, -1, life.offset > 0, 0.0
         self.fresh = not life.begun
 
     def grown(self) -> bool:
@@ -108,21 +120,35 @@ class Stream:
         return self._more or status.st_size != self.life.offset + len(self._held) or status.st_mtime_ns != self._mtime
 
     def take(self, final: bool = False) -> Chunk | None:
-        """Return the next whole lines, None if there are none yet; with `final`, the last line too, if it has no newline.
+        """Return the next whole records, None if there are none yet; with `final`, the last line too, if it has no newline.
 
         Raise Rewritten if the file is not what it was, OSError if it cannot be read. Taking twice gives the same.
         """
-        if not self._more and not self._fill() and not final:
+        overdue = 0 < self.due <= time.monotonic()
+        if not self._more and not self._fill() and not final and not overdue:
             return None
         if not self.life.begun and not self._begin(final):
             return None
-        life = self.life
+        return self._chunk(final, final or (0 < self.due <= time.monotonic()))
+
+    def rest(self) -> Chunk | None:
+        """Return the record that may still go on as it is: for when nobody will be able to read it again."""
+        return self._chunk(final=False, whole=True) if self.due else None
+
+    def _chunk(self, final: bool, whole: bool) -> Chunk | None:
+        life, rule = self.life, self.parser.rule
         lines = split(self._held, life.offset, life.encoding, life.cut, final)
+        self.due = 0.0
+        if rule and lines:
+            behind = life.offset + len(self._held) - lines.end
+            if (lines := records(lines, rule, behind, whole)) is None:
+                self.due = self._grown_at + rule.wait * (UNFINISHED if behind else 1)
         self._more = lines is not None  # until they are accepted, they are there to be taken again
         if lines is None:
             return None
         data = self._held[: lines.end - life.offset]
-        return Chunk(lines, life.passed(data, self._before + data[-TAIL:], lines.cut), len(data))
+        after = life.passed(data, self._before + data[-TAIL:], lines.cut)
+        return Chunk(lines, after, len(data), settled=not whole)
 
     def accept(self, chunk: Chunk) -> None:
         """Move behind what `take` gave: it is safe elsewhere."""
@@ -134,6 +160,7 @@ class Stream:
     def _fill(self) -> bool:
         """Read on. Return whether anything came."""
         status = os.fstat(self._file)
+        self.changed = status.st_mtime
         place = self.life.offset + len(self._held)
         known = (self._before + self._held[-TAIL:])[-TAIL:]
         if status.st_size < place:
@@ -146,7 +173,10 @@ class Stream:
         self._held += data[len(known) :]
         if place + len(data) - len(known) >= status.st_size:
             self._mtime = status.st_mtime_ns
-        return len(data) > len(known)
+        if len(data) == len(known):
+            return False
+        self._grown_at, self.due = time.monotonic(), 0.0
+        return True
 
     def _begin(self, final: bool) -> bool:
         """Look at the first bytes for what belongs to no line. Return whether a line has begun."""

@@ -60,6 +60,7 @@ class Tail:
         self._plan: Plan | None = None
         self._next: Plan | None = None
         self._queue: list[tuple[float, int, Stream]] = []
+        self._timed: list[tuple[float, int, Stream]] = []  # those with an open record, by when it counts as complete
         self._number = itertools.count()
         self._floor = 0.0  # the share that the stream served last had taken
         self._open: dict[Stream, None] = {}  # those with a descriptor, the one longest idle first
@@ -123,6 +124,7 @@ class Tail:
             for stream in self.files.by_path.get(path, ()):
                 self._wake(stream)
         now = time.monotonic()
+        self._wake_due(now)
         if changed:
             self._scan_at = min(self._scan_at, self._round_at + 10 * self._scan_took)
         if now >= self._scan_at and self._plan is not None:
@@ -157,7 +159,8 @@ class Tail:
             return 0.1
         if self._queue:
             return 0.0
-        return max(0.0, min(self._scan_at, self._poll_at) - time.monotonic())
+        due = self._timed[0][0] if self._timed else self._scan_at
+        return max(0.0, min(self._scan_at, self._poll_at, due) - time.monotonic())
 
     def _scan(self, now: float) -> None:
         self._watcher.watch(self.files.scan())
@@ -188,6 +191,17 @@ class Tail:
             stream.queued = True
             stream.spent = max(stream.spent, self._floor)
             heapq.heappush(self._queue, (stream.spent, next(self._number), stream))
+
+    def _wake_at(self, stream: Stream) -> None:
+        if stream.due and not stream.timed:
+            stream.timed = True
+            heapq.heappush(self._timed, (stream.due, next(self._number), stream))
+
+    def _wake_due(self, now: float) -> None:
+        while self._timed and self._timed[0][0] <= now:
+            stream = heapq.heappop(self._timed)[2]
+            stream.timed = False
+            self._wake(stream)
 
     def _work(self) -> None:
         """Give turns until there is nothing to do, or it is time to look for news."""
@@ -235,8 +249,12 @@ class Tail:
                 return False
             chunk = stream.take()
             if chunk is None:
+                self._wake_at(stream)
                 return stream.grown()
         except Rewritten:
+            rest = stream.rest()
+            if rest is not None and not self.files.lies_in_a_copy(stream, rest):
+                self._ship(stream, rest)
             self.files.rewritten(stream)
             return False
         except OSError as error:
@@ -248,7 +266,8 @@ class Tail:
     def _opened(self, stream: Stream) -> bool:
         """Open a file, closing the one longest idle where there are too many. Return False if it is a compressed one."""
         while len(self._open) >= self._most_open:
-            self._close(next(iter(self._open)))
+            idle = next(iter(self._open))
+            self._close(next((one for one in self._open if not one.due), idle))
         self._open[stream] = None
         stream.open()
         if stream.trouble:
@@ -260,14 +279,15 @@ class Tail:
         return True
 
     def _close(self, stream: Stream) -> None:
+        self._ship_rest(stream)
         self._open.pop(stream, None)
         self.files.close(stream)
 
     def _ship(self, stream: Stream, chunk: Chunk) -> None:
-        changed = int(stream.status().st_mtime * 1_000_000)
+        changed = int(stream.changed * 1_000_000)
         batch = stream.parser.batch(chunk.lines, stream.life.generation, stream.path, min(clock.now(), changed))
         try:
-            self._spool.append(chunk.after.packed(), encoded(batch), stream.fresh)
+            self._spool.append(chunk.after.packed(), encoded(batch), stream.fresh or not chunk.settled)
         except OSError as error:
             raise SpoolFault(f"the spool cannot be written ({error.strerror}); free space, or check the disk") from None
         stream.accept(chunk)
@@ -279,6 +299,11 @@ class Tail:
         self.counts.bytes += chunk.size
         self.counts.batches += 1
 
+    def _ship_rest(self, stream: Stream) -> None:
+        """Ship a record that may still go on: it is read, and nobody knows whether it can be read again."""
+        if (rest := stream.rest()) is not None:
+            self._ship(stream, rest)
+
     def _keep(self, life: Life) -> None:
         try:
             self._spool.append(life.packed(), b"", fresh=True)
@@ -287,6 +312,7 @@ class Tail:
 
     def _in_trouble(self, stream: Stream, error: OSError) -> None:
         """Say once why a file cannot be read; the next look at every file tries it again."""
+        self._ship_rest(stream)
         self._open.pop(stream, None)
         stream.close()
         why = error.strerror or str(error)

@@ -20,13 +20,13 @@ def check(pattern: str) -> None:
     """Raise ValueError with a sentence if the pattern cannot be used."""
     if len(pattern) > LONGEST_PATTERN:
         raise ValueError(f"the pattern is longer than {LONGEST_PATTERN} characters")
-    _compile(pattern)
+    compiled(pattern)
 
 
 def parser(pattern: str, times: Times) -> Parse:
     """Return the parser of a pattern that `check` has let through."""
-    compiled = _compile(pattern)
-    groups = {text(group): index for group, index in compiled.groupindex.items()}  # RE2 names them in bytes
+    expression = compiled(pattern)
+    groups = {text(group): index for group, index in expression.groupindex.items()}  # RE2 names them in bytes
     columns = [groups.pop(name, 0) for name in ("time", "level", "host", "ident", "pid", "message")]
     time, level, host, ident, pid, message = columns
     names = Known(named)
@@ -36,7 +36,7 @@ def parser(pattern: str, times: Times) -> Parse:
     def parse(line: bytes) -> Row:
         if len(line) > LONGEST:
             raise Unfit(f"it is longer than {LONGEST} bytes, the most that a pattern is tried on")
-        found = compiled.search(line)
+        found = expression.search(line)
         if found is None:
             raise Unfit("the pattern does not match")
         given = {name: text(value) for name, index in fields if (value := found.group(index)) is not None}
@@ -55,10 +55,12 @@ def parser(pattern: str, times: Times) -> Parse:
     return parse
 
 
-def _compile(pattern: str) -> "re2._Regexp":
+def compiled(pattern: str) -> "re2._Regexp":
+    """Return the pattern as RE2 has it. Raise ValueError with a sentence if it is not valid."""
     options = re2.Options()
     options.log_errors = False
     options.max_mem = _MEMORY
+    options.dot_nl = True  # a record of several lines is matched as a whole
     if pattern.isascii():  # byte by byte, so that a line that is no UTF-8 can match too
         options.encoding = re2.Options.Encoding.LATIN1
     try:
