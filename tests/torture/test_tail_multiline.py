@@ -97,8 +97,8 @@ def test_an_open_record_that_was_read_is_not_lost_when_its_file_is_truncated(tmp
 @pytest.mark.parametrize("pattern", ["app.log", "app.log*"])
 def test_a_copy_has_the_open_record_whole(tmp_path, sink, logs, pattern):
     writer = Tracer(logs / "app.log")
-    with Following(tmp_path, sink, [source(logs, pattern, multiline={**PATIENT, "wait": "3s"})]):
-        for number in range(3):
+    with Following(tmp_path, sink, [source(logs, pattern, multiline={**PATIENT, "wait": "2s"})]):
+        for number in range(2):
             writer.records(20)
             half, rest = writer.text(20)[:300], writer.written[-1].encode()[300:]
             writer.raw(half)

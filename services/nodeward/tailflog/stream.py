@@ -54,7 +54,8 @@ class Stream:
         self.timed = False  # whether somebody will look then
         self.changed = 0.0  # the file's last change that was seen (s)
         self._file = -1
-        self._before = b""
+        self._head = b""  # the file's first bytes
+        self._before = b""  # those before the offset
         self._held = b""
         self._more = False
         self._mtime = -1
@@ -89,14 +90,14 @@ class Stream:
             raise FileNotFoundError(errno.ENOENT, "another file is there now", self.path)
         if not self.life.continues(self.read, status.st_size):
             raise Rewritten
-        start = max(0, self.life.offset - TAIL)
-        self._before = self.read(self.life.offset - start, start)
+        self._remember()
 
     def close(self) -> None:
         """Give the descriptor back; what was not shipped is read again when it is opened again."""
         if self._file >= 0:
             os.close(self._file)
-        self._file, self._held, self._before, self._more, self._mtime, self.due = -1, b"", b"", False, -1, 0.0
+        self._file, self._held, self._head, self._before = -1, b"", b"", b""
+        self._more, self._mtime, self.due = False, -1, 0.0
 
     def read(self, size: int, place: int) -> bytes:
         """Return bytes of the file."""
@@ -109,8 +110,7 @@ class Stream:
     def begin(self, life: Life) -> None:
         """Follow the same descriptor as another life, from that one's offset."""
         self.life = life
-        start = max(0, life.offset - TAIL)
-        self._before = self.read(life.offset - start, start)
+        self._remember()
         self._held, self._more, self._mtime, self.judged, self.due = b"", False, -1, life.offset > 0, 0.0
         self.fresh = not life.begun
 
@@ -157,6 +157,12 @@ class Stream:
         self._more = b"\n" in self._held or len(self._held) >= LONGEST
         self.life, self.fresh = chunk.after, False
 
+    def _remember(self) -> None:
+        """Keep what tells, while it is open, whether the file is still the same."""
+        start = max(0, self.life.offset - TAIL)
+        self._before = self.read(self.life.offset - start, start)
+        self._head = self.read(min(self.life.offset, TAIL), 0)
+
     def _fill(self) -> bool:
         """Read on. Return whether anything came."""
         status = os.fstat(self._file)
@@ -167,10 +173,14 @@ class Stream:
             raise Rewritten
         if status.st_size == place and status.st_mtime_ns == self._mtime:
             return False
+        if self.read(len(self._head), 0) != self._head:
+            raise Rewritten
         data = os.pread(self._file, CHUNK + len(known), place - len(known))
         if data[: len(known)] != known:
             raise Rewritten
         self._held += data[len(known) :]
+        if len(self._head) < TAIL:
+            self._head += data[len(known) :][: TAIL - len(self._head)]
         if place + len(data) - len(known) >= status.st_size:
             self._mtime = status.st_mtime_ns
         if len(data) == len(known):

@@ -10,9 +10,9 @@ from nodeward.tailflog.parse import Parser
 from nodeward.tailflog.stream import Rewritten, Stream
 
 
-def _stream(path):
+def _stream(path, **more):
     status = path.stat()
-    parser = Parser(Source(source="s", paths=[str(path)]), "n", 0)
+    parser = Parser(Source(source="s", paths=[str(path)], **more), "n", 0)
     stream = Stream(begin("s", str(path), status.st_dev, status.st_ino, 1), parser, str(path))
     stream.open()
     return stream
@@ -63,4 +63,33 @@ def test_what_is_passed_over_at_once_is_the_same_life_as_what_is_read_line_by_li
         stream.life.tail,
         stream.life.marks,
     )
+    stream.close()
+
+
+def test_a_file_written_anew_is_told_by_its_head_even_where_size_and_end_are_the_same(tmp_path):
+    path = tmp_path / "a.log"
+    path.write_bytes(b"one\n" + b"same\n" * 100)
+    stream = _stream(path)
+    stream.accept(stream.take())
+    path.write_bytes(b"two\n" + b"same\n" * 100)
+    with pytest.raises(Rewritten):
+        stream.take()
+    stream.close()
+
+
+def test_an_open_record_is_given_when_it_is_due_and_what_the_clock_cut_off_is_marked(tmp_path):
+    path = tmp_path / "a.log"
+    path.write_bytes(b"> one\nmore\n> two\nmore\n")
+    stream = _stream(path, multiline={"start": "^>", "wait": 0.001})
+    first = stream.take()
+    assert first.lines.lines == [b"> one\nmore"] and first.settled
+    stream.accept(first)
+    assert stream.rest() is None
+    assert stream.take() is None and stream.due > 0
+    assert stream.rest().lines.lines == [b"> two\nmore"]
+    stream.due = 0.000001  # long past
+    second = stream.take()
+    assert second.lines.lines == [b"> two\nmore"] and not second.settled
+    stream.accept(second)
+    assert stream.life.offset == path.stat().st_size and stream.due == 0
     stream.close()
