@@ -6,6 +6,7 @@ remembered on the shelf (`flush`, a little later: forgetting it would only make 
 
 import json
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +43,7 @@ class Bundles:
         self._marks = {mark.node: mark for mark in registry.shelf.bundle_marks()}
         self._unsaved: dict[str, BundleMark] = {}
         self._lock = threading.Lock()
+        self.outdated: Callable[[str, Kept], None] = lambda *_: None  # told of one before another takes its place
 
     def get(self, node: str) -> Kept:
         """Return a node's bundle. Raise NotFound if there is no such node, or it has no node server."""
@@ -75,6 +77,8 @@ class Bundles:
             return Kept(inputs, kept.digest, kept.revision, snapshot.revision, kept.body)
         context = bundle.context(snapshot.fleet, node, self._servers, self._heartbeat)
         digest = bundle.digest(context)
+        if kept is not None and kept.digest != digest:
+            self.outdated(node, kept)
         revision = self._revision(node, digest, max(changed for _, changed in inputs), snapshot.revision)
         files = self._files.render({**context, "revision": revision})
         return Kept(inputs, digest, revision, snapshot.revision, _body(node, revision, files))

@@ -150,6 +150,14 @@ class Fleet:
             named += self.of("group").get(group, {}).get("contacts") or []
         return list(dict.fromkeys(named))
 
+    def delivery(self, node: str, default: str) -> str:
+        """Return how a change reaches a node, pull or rollout: as it says itself, else its groups, else `default`."""
+        body = self.of("node")[node]
+        if body.get("delivery"):
+            return str(body["delivery"])
+        said = {self.of("group").get(group, {}).get("delivery") for group in body.get("groups") or []}
+        return "rollout" if "rollout" in said else "pull" if "pull" in said else default
+
     def find(
         self,
         name: str | None = None,

@@ -145,6 +145,48 @@ class Password(Body):
     password: str = Field(max_length=500)
 
 
+class Placing(Body):
+    """Files for a node."""
+
+    files: dict[str, str] = Field(min_length=1, description="Text by name.")
+    check: bool = Field(False, description="Only have the node's programs look at them; change nothing.")
+
+
+class Anew(Body):
+    """How the programs take in their files."""
+
+    reload: bool = Field(False, description="Only tell them to read (SIGHUP) instead of starting them anew.")
+    check: bool = Field(False, description="Only say what would be done.")
+
+
+class Released(Body):
+    """The bundle that a node is to be handed from now on."""
+
+    revision: int = Field(ge=0, le=HIGHEST)
+    files: dict[str, str] = Field(min_length=1, description="Text by name.")
+    refused: str | None = Field(
+        None, max_length=64, description="The digest of the bundle that the node was rolled back from."
+    )
+    why: str = Field("", max_length=2000, description="And the reason.")
+
+
+class HealthQuery(Query):
+    """What makes a node well."""
+
+    revision: int | None = Field(None, ge=0, le=HIGHEST, description="The one that its node server must run.")
+    heard_after: str | None = Field(
+        None, max_length=40, description="The monitor must have heard from it since (`heard`)."
+    )
+    own: bool = Field(True, description="Whether to ask its node server, too.")
+
+    @field_validator("heard_after")
+    @classmethod
+    def _is_a_time(cls, given: str | None) -> str | None:
+        if given is not None:
+            _moment(given)
+        return given
+
+
 def labels(given: list[str]) -> dict[str, str]:
     """Return labels given as KEY=VALUE."""
     return dict(each.split("=", 1) for each in given)

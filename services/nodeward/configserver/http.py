@@ -1,4 +1,5 @@
-"""The config server's HTTP face: puts the routes together. Their rooms: `http_objects`, `http_nodes`, `http_people`."""
+"""The config server's HTTP face: puts the routes together. Their rooms: `http_objects`, `http_nodes`,
+`http_people`, `http_delivery`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from nodeward.configserver.bundles import Bundles
 from nodeward.configserver.credentials import Credentials
 from nodeward.configserver.people import People
 from nodeward.configserver.registry import Outcome, Registry
+from nodeward.configserver.rollout.delivery import Delivery
+from nodeward.configserver.rollout.nodes import Nodes
 from nodeward.configserver.throttle import Throttle
 from nodeward.core import clock, http
 from nodeward.core.auth import OPERATOR
@@ -31,12 +34,14 @@ class Parts:
     servers: dict[str, str]
     enrolment_key: Path
     var: Path
+    delivery: Delivery
+    nodes: Nodes
     now: Callable[[], int] = clock.now
 
 
 def create(parts: Parts) -> OpenAPI:
     """Return the config server's app."""
-    from nodeward.configserver import http_nodes, http_objects, http_people
+    from nodeward.configserver import http_delivery, http_nodes, http_objects, http_people
     from nodeward.configserver.forms import NumberedPage
 
     shelf = parts.registry.shelf
@@ -44,6 +49,7 @@ def create(parts: Parts) -> OpenAPI:
     http_objects.mount(app, parts)
     http_nodes.mount(app, parts)
     http_people.mount(app, parts)
+    http_delivery.mount(app, parts)
     mount_programs(app, parts.var)
 
     @app.get("/api/v1/audit", summary="Who did what, newest first", security=SECURITY)
@@ -89,6 +95,7 @@ def note_revision(parts: Parts, outcome: Outcome) -> None:
             parts.people.forget(change.key.name)
         elif change.after is None and change.key.kind == "node":
             parts.credentials.end(change.key.name)
+            parts.delivery.forget(change.key.name)
     if outcome.changes:
         note(parts, "configure", f"revision {outcome.revision}: {in_short(outcome.changes)}")
 

@@ -14,6 +14,7 @@ from nodeward.configserver.documents import Document
 from nodeward.configserver.http import Parts, note
 from nodeward.configserver.registry import Registry, Snapshot
 from nodeward.core.auth import NODE, OPERATOR, SERVICE, VIEWER
+from nodeward.core.bundle import TOLD
 from nodeward.core.errors import NotFound
 from nodeward.core.http import SECURITY, needs, principal
 from nodeward.store.base_registry import Key
@@ -57,6 +58,9 @@ def mount(app: OpenAPI, parts: Parts) -> None:
         principal().must_speak_for(path.name)
         if query.revision is not None:
             return tagged(parts.bundles.as_of(path.name, query.revision))
+        if principal().role == NODE:
+            parts.delivery.hear(path.name, request.headers.get(TOLD))
+            return tagged(*parts.delivery.handed(path.name))
         kept = parts.bundles.get(path.name)
         return tagged(kept.body, kept.etag)
 

@@ -12,6 +12,9 @@ from nodeward.configserver.people import People
 from nodeward.configserver.quick import Quick
 from nodeward.configserver.registry import Registry
 from nodeward.configserver.render import Files
+from nodeward.configserver.rollout.delivery import Delivery
+from nodeward.configserver.rollout.nodes import Nodes
+from nodeward.configserver.rollout.releases import Releases
 from nodeward.configserver.settings import ConfigserverSettings
 from nodeward.configserver.throttle import Throttle
 from nodeward.core import log, program, settings
@@ -50,8 +53,12 @@ def serve(loaded: ConfigserverSettings, files: Files, shelf: RegistryShelf) -> i
     if revision is not None:
         logger.info("the first fleet is in force: revision %d", revision)
     bundles = Bundles(registry, files, loaded.servers, loaded.heartbeat)
-    parts = http.Parts(registry, bundles, credentials, people, throttle, loaded.servers, key, loaded.var)
     own = read_secret(loaded.token_file, "The config server's own token")
+    delivery = Delivery(registry, bundles, Releases(loaded.data / "releases"), loaded.delivery)
+    nodes = Nodes(registry, own, loaded.servers["monitor"])
+    parts = http.Parts(
+        registry, bundles, credentials, people, throttle, loaded.servers, key, loaded.var, delivery, nodes
+    )
     shipper = log.Shipper(loaded, lambda: Client(loaded.servers["logserver"], own))
     server = Server(Quick(http.create(parts), parts), loaded.bind, settings.port("configserver"), threads=24)
     try:

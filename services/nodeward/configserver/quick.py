@@ -13,10 +13,12 @@ from nodeward.configserver.http import Parts
 from nodeward.configserver.http_nodes import document
 from nodeward.core import clock
 from nodeward.core.auth import NODE, OPERATOR, SERVICE, VIEWER, Principal, authenticate
+from nodeward.core.bundle import TOLD
 from nodeward.core.errors import NodewardError
 
 _BUNDLE = re.compile(r"/api/v1/nodes/([^/]+)/bundle")
 _SAME = ("/api/v1/servers", "/api/v1/credentials")
+_TOLD = f"HTTP_{TOLD.upper().replace('-', '_')}"
 
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
@@ -54,11 +56,11 @@ class Quick:
                 self._parts.credentials,
                 clock.now(),
             )
-            return self._document(environ["PATH_INFO"], asker)
+            return self._document(environ["PATH_INFO"], asker, environ.get(_TOLD))
         except NodewardError:
             return None, None
 
-    def _document(self, path: str, asker: Principal) -> tuple[str | None, bytes | None]:
+    def _document(self, path: str, asker: Principal, told: str | None) -> tuple[str | None, bytes | None]:
         if path == "/api/v1/servers":
             return (f'"{self._servers}"' if asker.reaches((VIEWER, NODE)) else None), None
         if path == "/api/v1/credentials":
@@ -67,5 +69,9 @@ class Quick:
         if found is None or not asker.reaches((OPERATOR, NODE)):
             return None, None
         asker.must_speak_for(found[1])
-        kept = self._parts.bundles.get(found[1])
-        return f'"{kept.etag}"', kept.body
+        if asker.role != NODE:
+            kept = self._parts.bundles.get(found[1])
+            return f'"{kept.etag}"', kept.body
+        self._parts.delivery.hear(found[1], told)
+        body, tag = self._parts.delivery.handed(found[1])
+        return f'"{tag}"', body

@@ -99,6 +99,9 @@ class Probe(BaseModel):
         return self
 
 
+Delivery = Literal["pull", "rollout"]
+
+
 class Node(Object):
     """A watched machine."""
 
@@ -126,6 +129,12 @@ class Node(Object):
     interval: Span = Field(60.0, description="Time between two looks at whether it is up.", examples=["60s"])
     retry: Span = Field(15.0, description="The same while it is not certain that it is down.", examples=["15s"])
     attempts: int = Field(3, ge=1, le=100, description="How many looks make it certain.", examples=[3])
+    delivery: Delivery | None = Field(
+        None,
+        description="How a change reaches it: pull, at once and by itself; rollout, when one is rolled out to it. By default its "
+        "groups say, else NODEWARD_CONFIGSERVER_DELIVERY.",
+        examples=["rollout"],
+    )
 
     @model_validator(mode="after")
     def _is_checked_by_somebody(self) -> "Node":
@@ -143,6 +152,11 @@ class Group(Object):
 
     kind: Literal["group"] = "group"
     contacts: Names = Field([], description="Who is told about its nodes and their services.", examples=[["on-call"]])
+    delivery: Delivery | None = Field(
+        None,
+        description="How a change reaches its nodes; with several groups that say, rollout goes before pull.",
+        examples=["rollout"],
+    )
 
 
 class Check(Probe, Object):

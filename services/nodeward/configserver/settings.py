@@ -1,6 +1,7 @@
 """The config server's own settings."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
@@ -22,6 +23,9 @@ class ConfigserverSettings(Settings):
     web_url: str = Field("", description="Where people reach the web UI; by default port 7400 of this machine.")
     fleet: Path | None = Field(None, description="A fleet file to apply when the registry is still empty.")
     heartbeat: float = Field(15.0, gt=0, le=3600, description="Seconds between two signs of life of a node server.")
+    delivery: Literal["pull", "rollout"] = Field(
+        "pull", description="How a change reaches nodes that say nothing: at once, or when it is rolled out."
+    )
 
     @property
     def servers(self) -> dict[str, str]:

@@ -13,6 +13,7 @@ from nodeward.core.errors import BadInput, Problem
 from nodeward.core.http import problems_of
 
 NODESERVER, TAILFLOG = "nodeserver.json", "tailflog.json"
+TOLD = "Nodeward-Running"  # the header with which a node asks: the revision in force, a blank, the digest of its files
 
 
 class _Part(BaseModel):

@@ -61,9 +61,11 @@ class Client:
         """GET and return the JSON answer."""
         return _json(self.request("GET", path, query=query, timeout=timeout))
 
-    def get_if_changed(self, path: str, etag: str | None) -> tuple[Any, str | None] | None:
+    def get_if_changed(
+        self, path: str, etag: str | None, headers: Mapping[str, str] | None = None
+    ) -> tuple[Any, str | None] | None:
         """GET unless it still has `etag`. Return (JSON answer, its ETag), or None if nothing changed."""
-        answer = self.request("GET", path, headers={"If-None-Match": etag} if etag else None)
+        answer = self.request("GET", path, headers={**(headers or {}), **({"If-None-Match": etag} if etag else {})})
         return None if answer.status == 304 else (_json(answer), answer.headers.get("ETag"))
 
     def post(
@@ -72,9 +74,11 @@ class Client:
         """POST `body` as JSON and return the JSON answer."""
         return self._send("POST", path, body, query, timeout)
 
-    def put(self, path: str, body: Any = None, query: Mapping[str, Any] | None = None) -> Any:
+    def put(
+        self, path: str, body: Any = None, query: Mapping[str, Any] | None = None, timeout: float | None = None
+    ) -> Any:
         """PUT `body` as JSON and return the JSON answer."""
-        return self._send("PUT", path, body, query, None)
+        return self._send("PUT", path, body, query, timeout)
 
     def delete(self, path: str, query: Mapping[str, Any] | None = None) -> Any:
         """DELETE and return the JSON answer."""

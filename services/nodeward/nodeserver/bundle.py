@@ -6,38 +6,23 @@ A bundle that is not valid never touches the disk: the one before stays in force
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
-from nodeward.core import bundle
+from nodeward.core import began, bundle
 from nodeward.core.client import Client
 from nodeward.core.errors import BadInput, NodewardError
-from nodeward.core.files import write_atomic
 from nodeward.core.trouble import Trouble
+from nodeward.nodeserver.place import Place
 
 log = logging.getLogger(__name__)
-
-
-def write(directory: Path, files: Mapping[str, str]) -> list[str]:
-    """Put the files of a verified bundle in place, one rename each. Return those that changed; the others are left alone."""
-    changed = [name for name, text in files.items() if _read(directory / name) != text]
-    for name in changed:
-        write_atomic(directory / name, files[name])
-    return changed
-
-
-def _read(path: Path) -> str | None:
-    try:
-        return path.read_text()
-    except (OSError, UnicodeDecodeError):
-        return None
 
 
 class Pull:
     """Fetches the bundle by conditional GET. `unit` is one piece of work; what was wrong last is in `fault`."""
 
-    def __init__(self, config: Client, node: str, directory: Path) -> None:
-        self._config, self._node, self._directory = config, node, directory
+    def __init__(self, config: Client, node: str, place: Place, running: Callable[[], int | None]) -> None:
+        self._config, self._node, self._place, self._running = config, node, place, running
         self._etag: str | None = None
         self._trouble = Trouble(log)
         self.fault: str | None = None
@@ -46,7 +31,7 @@ class Pull:
     def unit(self) -> bool:
         """Ask once. Return False: there is nothing more to do until the next poll."""
         try:
-            answer = self._config.get_if_changed(f"/api/v1/nodes/{self._node}/bundle", self._etag)
+            answer = self._config.get_if_changed(f"/api/v1/nodes/{self._node}/bundle", self._etag, self._telling())
         except NodewardError as error:
             self._say(
                 None if error.retry else str(error), "The bundle could not be fetched; the last one stays: %s", error
@@ -59,7 +44,7 @@ class Pull:
         content, etag = answer
         try:
             found = bundle.verify(content, self._node)
-            changed = write(self._directory, dict(found.files.items()))
+            changed = self._place.put(dict(found.files.items()))
         except BadInput as error:
             self._say(str(error), "A bundle was refused; the last one stays in force: %s", error)
         except OSError as error:
@@ -74,6 +59,10 @@ class Pull:
         self._etag = etag
         return False
 
+    def _telling(self) -> dict[str, str]:
+        """What the config server is told of this node: the revision in force, and a digest of the files as they lie here."""
+        return {bundle.TOLD: f"{self._running() or 0} {began.digest(self._place.files())}"}
+
     def _say(self, fault: str | None, words: str, error: Exception) -> None:
         self._trouble.meet(error, words)
         self.fault = fault
@@ -82,8 +71,13 @@ class Pull:
 class Watch:
     """Reads `nodeserver.json` whenever it changed on disk, whoever wrote it, and hands it on."""
 
-    def __init__(self, directory: Path, apply: Callable[[bundle.NodeserverFile], None]) -> None:
-        self._path, self._apply = directory / bundle.NODESERVER, apply
+    def __init__(
+        self,
+        directory: Path,
+        apply: Callable[[bundle.NodeserverFile], None],
+        began: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._path, self._apply, self._began = directory / bundle.NODESERVER, apply, began
         self._seen: tuple[int, int, int] | None = None
         self.fault: str | None = None
         self.current: bundle.NodeserverFile | None = None
@@ -96,7 +90,10 @@ class Watch:
             return False
         self._seen = stamp
         try:
-            read = bundle.read_nodeserver(self._path.read_text(encoding="utf-8"), str(self._path))
+            text = self._path.read_text(encoding="utf-8")
+            read = bundle.read_nodeserver(text, str(self._path))
+            if self.current is None:
+                self._began(text)
         except (NodewardError, OSError, UnicodeDecodeError) as error:
             self.fault = str(error)
             log.error("The last configuration stays in force: %s", error)

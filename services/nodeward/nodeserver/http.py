@@ -16,7 +16,7 @@ from nodeward.core.client import Client
 from nodeward.core.errors import NotFound, Unavailable
 from nodeward.core.http import SECURITY, Query, create, needs, no_body, principal
 from nodeward.core.states import node_state, service_state
-from nodeward.nodeserver import info
+from nodeward.nodeserver import http_bundle, info
 from nodeward.nodeserver.checks.base import CannotTell, why
 from nodeward.nodeserver.checks.icmp import ping
 from nodeward.nodeserver.node import Node
@@ -59,6 +59,7 @@ def app(node: Node, credentials: CredentialSource, config: Client) -> OpenAPI:
     made = create("nodeserver", "node server", credentials, node.not_ready)
     made.extensions["metrics"].register(_Figures(node))
     programs.mount(made, node.settings.var)
+    http_bundle.mount(made, node)
     _information(made, node)
     _checks(made, node)
     _peers(made, node, config)

@@ -6,13 +6,14 @@ import signal
 import time
 from types import FrameType
 
-from nodeward.core import bundle
+from nodeward.core import began, bundle
 from nodeward.core.ground import Ground
 from nodeward.core.program import Part, Worker
 from nodeward.core.spool import Spool
 from nodeward.nodeserver import memory
 from nodeward.nodeserver.bundle import Pull, Watch
 from nodeward.nodeserver.checks.base import Standing
+from nodeward.nodeserver.place import Place
 from nodeward.nodeserver.report import Reporter
 from nodeward.nodeserver.runner import Runner
 from nodeward.nodeserver.schedule import Schedule
@@ -38,8 +39,9 @@ class Node:
         self.spool = Spool(settings.data / "spool", settings.spool_megabytes * 1024 * 1024, drop_oldest=True)
         self.reporter = Reporter(self.spool, settings.node, lambda: ground.servers.client("monitor"))
         self.runner = Runner(settings, self.schedule, self.reporter.take, self.standing)
-        self.watch = Watch(settings.bundle, self._apply)
-        self.pull = Pull(ground.config, settings.node, settings.bundle) if settings.pull else None
+        self.place = Place(settings.bundle)
+        self.watch = Watch(settings.bundle, self._apply, lambda text: began.note(settings.var, "nodeserver", text))
+        self.pull = Pull(ground.config, settings.node, self.place, self._revision) if settings.pull else None
 
     def parts(self) -> list[Part]:
         """Return the parts in the order in which they start."""
@@ -93,6 +95,9 @@ class Node:
     def _fault(self) -> str | None:
         """What is wrong with the configuration."""
         return self.watch.fault or (self.pull.fault if self.pull else None)
+
+    def _revision(self) -> int | None:
+        return self.watch.current.revision if self.watch.current else None
 
     def _apply(self, read: bundle.NodeserverFile) -> None:
         self.schedule.apply(read.checks, time.monotonic(), time.time())

@@ -7,7 +7,7 @@ get to it through the roles' HTTP, which knows who asks and notes who did what.
 import os
 import socket
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -87,6 +87,37 @@ class Programs:
         if self.get(name).state in ("RUNNING", "STARTING", "BACKOFF"):
             self.stop(name)
         return self.start(name)
+
+    def signal(self, name: str, number: int) -> None:
+        """Send a running program a signal. Raise Conflict if it does not run."""
+        self._call(lambda rpc: rpc.signalProcess(name, str(int(number))), name)
+
+    def changed(self) -> Sequence[str]:
+        """Let supervisor read its configuration (reread). Return the groups that differ from what runs."""
+        added, changed, removed = self._reread()
+        return [*added, *changed, *removed]
+
+    def update(self) -> Sequence[str]:
+        """Do as `supervisorctl update`: take in what changed in supervisor's own configuration. Return the groups that did.
+
+        A group with the program that asks is left to `supervisorctl update`: stopping it would end this half-way.
+        """
+        added, changed, removed = self._reread()
+        own = {program.group for program in self.list() if program.pid in (os.getpid(), os.getppid())}
+        for group in (each for each in [*removed, *changed] if each not in own):
+            self._group("stopProcessGroup", group)
+            self._group("removeProcessGroup", group)
+        for group in (each for each in [*changed, *added] if each not in own):
+            self._group("addProcessGroup", group)
+        return [each for each in [*added, *changed, *removed] if each not in own]
+
+    def _group(self, act: str, group: str) -> None:
+        self._call(lambda rpc: getattr(rpc, act)(group), group)
+
+    def _reread(self) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
+        found: Any = self._call(lambda rpc: rpc.reloadConfig())
+        added, changed, removed = found[0]
+        return added, changed, removed
 
     def tail(self, name: str, size: int = TAIL_BYTES) -> str:
         """Return the last whole lines of a program's output, at most `size` bytes.

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 from pydantic import Field
 
-from nodeward.core import clock, log, program
+from nodeward.core import began, clock, log, program
 from nodeward.core.errors import BadInput, ConfigError, NodewardError
 from nodeward.core.files import read_secret
 from nodeward.core.settings import Settings, load
@@ -95,6 +95,8 @@ class Bundle:
         self._seen: tuple[int, int, int] | None = None
         self._said = ""
         self._asked = False
+        self._var = settings.var
+        self._began = False
 
     def ask(self) -> None:
         """Read it anew at the next look (SIGHUP)."""
@@ -120,7 +122,11 @@ class Bundle:
 
     def _apply(self) -> None:
         try:
+            text = self._path.read_text(errors="replace")
             plan = config.load(self._path)
+            if not self._began:
+                began.note(self._var, "tailflog", text)
+                self._began = True
         except (NodewardError, OSError) as error:
             logger.error("The new bundle is not applied, the one before stays in force. %s", error)
             return

@@ -1,0 +1,64 @@
+"""Routes of delivery: which node has what, releasing a bundle to a node, and reaching the nodes' own servers for a rollout."""
+
+from flask import Response, jsonify
+from flask_openapi3 import OpenAPI
+
+from nodeward.configserver import forms
+from nodeward.configserver.http import Parts, note
+from nodeward.core.auth import OPERATOR, VIEWER
+from nodeward.core.http import SECURITY, needs
+
+
+def mount(app: OpenAPI, parts: Parts) -> None:
+    """Add the routes."""
+    _standing(app, parts)
+    _reaching(app, parts)
+
+
+def _standing(app: OpenAPI, parts: Parts) -> None:
+    @app.get("/api/v1/delivery", summary="Which revision each node has, and is handed", security=SECURITY)
+    @needs(VIEWER)
+    def delivery(query: forms.Page) -> Response:
+        facts = parts.registry.snapshot.fleet.facts
+        names = [name for name in sorted(facts) if facts[name]["agent"] and (not query.cursor or name > query.cursor)]
+        shown = names[: query.limit]
+        rows = [parts.delivery.row(name) for name in shown]
+        return jsonify(items=rows, next=shown[-1] if len(names) > len(shown) else None)
+
+    @app.put("/api/v1/nodes/<name>/release", summary="Let a node be handed a bundle", security=SECURITY)
+    @needs(OPERATOR)
+    def release(path: forms.NodePath, body: forms.Released) -> Response:
+        parts.bundles.get(path.name)
+        given = {"revision": body.revision, "files": body.files}
+        parts.delivery.release(path.name, given, body.refused, body.why)
+        back = f", instead of one that was rolled back: {body.why}" if body.refused else ""
+        note(parts, "release", f"revision {body.revision} to node {path.name}{back}")
+        return jsonify(parts.delivery.row(path.name))
+
+
+def _reaching(app: OpenAPI, parts: Parts) -> None:
+    @app.get("/api/v1/nodes/<name>/placed", summary="What lies on a node's disk", security=SECURITY)
+    @needs(OPERATOR)
+    def placed(path: forms.NodePath) -> Response:
+        return jsonify(parts.nodes.look(path.name))
+
+    @app.put("/api/v1/nodes/<name>/placed", summary="Put files in place on a node", security=SECURITY)
+    @needs(OPERATOR)
+    def place(path: forms.NodePath, body: forms.Placing) -> Response:
+        answer = parts.nodes.put(path.name, body.files, body.check)
+        if answer["changed"] and not body.check:
+            note(parts, "place", f"{', '.join(answer['changed'])} on node {path.name}")
+        return jsonify(answer)
+
+    @app.post("/api/v1/nodes/<name>/programs", summary="Start anew what its files changed for", security=SECURITY)
+    @needs(OPERATOR)
+    def programs(path: forms.NodePath, body: forms.Anew) -> Response:
+        answer = parts.nodes.programs(path.name, body.reload, body.check)
+        if answer["restarted"] and not body.check:
+            note(parts, "restart", f"{', '.join(answer['restarted'])} on node {path.name}")
+        return jsonify(answer)
+
+    @app.get("/api/v1/nodes/<name>/health", summary="Is a node well?", security=SECURITY)
+    @needs(OPERATOR)
+    def health(path: forms.NodePath, query: forms.HealthQuery) -> Response:
+        return jsonify(parts.nodes.health(path.name, query.revision, query.heard_after, query.own))

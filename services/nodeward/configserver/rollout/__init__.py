@@ -1,0 +1,1 @@
+"""Rolling out: which bundle a node is handed, reaching the nodes, and the rollouts themselves."""

@@ -1,0 +1,57 @@
+"""Routes of the bundle's files: what lies here, putting others in their place, starting anew what reads them.
+
+Only the config server puts files here: whoever rolls out asks it, and it asks each node.
+"""
+
+import logging
+
+from flask import Response, jsonify
+from flask_openapi3 import OpenAPI
+from pydantic import Field
+
+from nodeward.core.auth import OPERATOR, SERVICE
+from nodeward.core.http import SECURITY, Body, needs, principal
+from nodeward.nodeserver.node import Node
+from nodeward.nodeserver.place import Put
+from nodeward.nodeserver.restarts import Restarts
+
+log = logging.getLogger(__name__)
+
+
+class Anew(Body):
+    """How the programs take in their files."""
+
+    reload: bool = Field(False, description="Only tell them to read (SIGHUP) instead of starting them anew.")
+    check: bool = Field(False, description="Only say what would be done.")
+
+
+def mount(made: OpenAPI, node: Node) -> None:
+    """Add the routes."""
+    restarts = Restarts(node.place, node.settings.var)
+
+    @made.get("/api/v1/bundle", summary="The files of this node's bundle, as they lie on its disk", security=SECURITY)
+    @needs(OPERATOR)
+    def look() -> Response:
+        running = node.watch.current
+        return jsonify(
+            node=node.settings.node,
+            running=running.revision if running else None,
+            faults=node.standing().faults,
+            programs=restarts.states(),
+            **node.place.look(),
+        )
+
+    @made.put(
+        "/api/v1/bundle", summary="Put files in place, once their programs have looked at them", security=SECURITY
+    )
+    @needs(SERVICE)
+    def put(body: Put) -> Response:
+        changed = node.place.put_checked(body.files, body.check)
+        if changed and not body.check:
+            log.info("%s put in place for %s", ", ".join(changed), principal().name)
+        return jsonify(changed=changed)
+
+    @made.post("/api/v1/bundle/programs", summary="Start anew the programs whose files changed", security=SECURITY)
+    @needs(SERVICE)
+    def programs(body: Anew) -> Response:
+        return jsonify(restarts.carry_out(body.reload, body.check))
