@@ -5,6 +5,7 @@ from flask_openapi3 import OpenAPI
 
 from nodeward.configserver import forms
 from nodeward.configserver.http import Parts, note
+from nodeward.configserver.http_nodes import tagged
 from nodeward.core.auth import OPERATOR, VIEWER
 from nodeward.core.http import SECURITY, needs
 
@@ -24,6 +25,17 @@ def _standing(app: OpenAPI, parts: Parts) -> None:
         shown = names[: query.limit]
         rows = [parts.delivery.row(name) for name in shown]
         return jsonify(items=rows, next=shown[-1] if len(names) > len(shown) else None)
+
+    @app.get("/api/v1/nodes/<name>/delivery", summary="Which revision a node has, and is handed", security=SECURITY)
+    @needs(VIEWER)
+    def one(path: forms.NodePath) -> Response:
+        parts.nodes.must_have_server(path.name)
+        return jsonify(parts.delivery.row(path.name))
+
+    @app.get("/api/v1/nodes/<name>/handed", summary="The bundle that a node is to have now", security=SECURITY)
+    @needs(OPERATOR)
+    def handed(path: forms.NodePath) -> Response:
+        return tagged(*parts.delivery.handed(path.name))
 
     @app.put("/api/v1/nodes/<name>/release", summary="Let a node be handed a bundle", security=SECURITY)
     @needs(OPERATOR)

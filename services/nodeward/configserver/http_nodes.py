@@ -50,7 +50,7 @@ def mount(app: OpenAPI, parts: Parts) -> None:
     @app.get("/api/v1/inventory", summary="The fleet for Ansible", security=SECURITY)
     @needs(VIEWER)
     def ansible() -> Response:
-        return jsonify(inventory.document(registry.snapshot.fleet))
+        return jsonify(inventory.document(registry.snapshot.fleet, parts.delivery.default))
 
     @app.get("/api/v1/nodes/<name>/bundle", summary="The files of a node's configuration", security=SECURITY)
     @needs(OPERATOR, NODE)

@@ -6,9 +6,13 @@ from typing import Any
 from nodeward.configserver.fleet import Fleet
 
 
-def document(fleet: Fleet) -> dict[str, Any]:
+def document(fleet: Fleet, delivery: str) -> dict[str, Any]:
     """Return every node with a node server, its variables, and the groups (named as Ansible wants them)."""
-    hosts = {name: _variables(facts) for name, facts in fleet.facts.items() if facts["agent"]}
+    hosts = {
+        name: {**_variables(facts), "nodeward_delivery": fleet.delivery(name, delivery)}
+        for name, facts in fleet.facts.items()
+        if facts["agent"]
+    }
     groups: dict[str, Any] = {}
     for group, nodes in sorted(fleet.groups.items()):  # web-1 and web_1 are one group to Ansible
         members = groups.setdefault(_name(group), {"hosts": []})["hosts"]

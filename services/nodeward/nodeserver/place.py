@@ -17,7 +17,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from nodeward.core import began, program, settings
+from nodeward.core import began, bundle, program, settings
 from nodeward.core.errors import BadInput, NodewardError, Problem
 from nodeward.core.files import write_atomic
 from nodeward.core.http import Body, problems_of
@@ -92,7 +92,7 @@ class Place:
     def _swap(self, files: Files) -> list[str]:
         present = self.files()
         changed = [name for name, text in files.items() if present.get(name) != text]
-        if changed:
+        if changed and not _same_revision(present, files):  # what was changed by hand is nothing to go back to
             for name, text in present.items():
                 write_atomic(self.before / name, text)
         for name in changed:
@@ -118,6 +118,17 @@ def read(directory: Path) -> dict[str, str]:
         except OSError:
             continue
     return found
+
+
+def _same_revision(files: Files, others: Files) -> bool:
+    return _revision(files) is not None and _revision(files) == _revision(others)
+
+
+def _revision(files: Files) -> int | None:
+    try:
+        return int(json.loads(files[bundle.NODESERVER])["revision"])
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def main() -> int:

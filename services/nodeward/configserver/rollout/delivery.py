@@ -32,7 +32,7 @@ class Delivery:
     """Hands each node its bundle, and knows what each has."""
 
     def __init__(self, registry: Registry, bundles: Bundles, releases: Releases, default: str) -> None:
-        self._registry, self._bundles, self._releases, self._default = registry, bundles, releases, default
+        self._registry, self._bundles, self._releases, self.default = registry, bundles, releases, default
         self._told: dict[str, Told] = {}
         self._digests: dict[str, tuple[str, str]] = {}  # of each node's newest bundle: its tag, the digest of its files
         self._lock = threading.Lock()
@@ -49,7 +49,7 @@ class Delivery:
 
     def mode(self, node: str) -> str:
         """Return how changes reach a node: pull or rollout."""
-        return self._registry.snapshot.fleet.delivery(node, self._default)
+        return self._registry.snapshot.fleet.delivery(node, self.default)
 
     def release(self, node: str, given: Mapping[str, Any], refused: str | None = None, why: str = "") -> None:
         """Let a node be handed this bundle. With `refused`, the digest of the bundle it was rolled back from: until there is

@@ -68,11 +68,15 @@ class Nodes:
         found: dict[str, Any] = ask(self._client(node))
         return found
 
-    def _client(self, node: str) -> Client:
+    def must_have_server(self, node: str) -> dict[str, Any]:
+        """Return a node's object. Raise NotFound if there is no such node, or it has no node server."""
         body = self._registry.get(Key("node", node))
         if not body.get("agent", True):
             raise NotFound(f"Node '{node}' has no node server (agent: false), so it has no bundle.")
-        address = body.get("address")
+        return body
+
+    def _client(self, node: str) -> Client:
+        address = self.must_have_server(node).get("address")
         if not address:
             raise Unavailable(f"Node '{node}' has no address, so its node server cannot be asked.")
         url = f"http://{f'[{address}]' if ':' in address else address}:{port('nodeserver')}"
@@ -85,7 +89,7 @@ def faults(found: dict[str, Any], revision: int | None) -> list[str]:
     """Given what a node server says of itself, return what is not as it should be."""
     running = found.get("running")
     reasons = list(found.get("faults", []))
-    if revision is not None and running != revision:
+    if revision is not None and (running is None or running < revision):  # a later one may have reached it since
         reasons.append(f"its node server runs revision {running}, not {revision}")
     bad = [each for each in found.get("programs", []) if each["state"] not in GOOD]
     return reasons + [f"{each['name']} is {each['state']}" for each in bad]

@@ -1,0 +1,16 @@
+"""Let supervisor reread and update, and start anew the programs that began with other files than lie there now."""
+
+from __future__ import annotations
+
+from ansible_collections.nodeward.fleet.plugins.plugin_utils.step import Step
+
+
+class ActionModule(Step):
+    """`reload`: only tell the programs to read their files (SIGHUP)."""
+
+    ARGUMENTS = ("reload",)
+
+    def take(self, given):
+        """Do it, or in check mode say what would be done."""
+        done = self.reached.programs(reload=bool(given.get("reload")), check=self.checking)
+        return {"changed": bool(done["updated"] or done["restarted"]), **done}
