@@ -56,11 +56,13 @@ class Quick:
                 self._parts.credentials,
                 clock.now(),
             )
-            return self._document(environ["PATH_INFO"], asker, environ.get(_TOLD))
+            return self._document(environ["PATH_INFO"], asker, environ.get("HTTP_IF_NONE_MATCH"), environ.get(_TOLD))
         except NodewardError:
             return None, None
 
-    def _document(self, path: str, asker: Principal, told: str | None) -> tuple[str | None, bytes | None]:
+    def _document(
+        self, path: str, asker: Principal, has: str | None, told: str | None
+    ) -> tuple[str | None, bytes | None]:
         if path == "/api/v1/servers":
             return (f'"{self._servers}"' if asker.reaches((VIEWER, NODE)) else None), None
         if path == "/api/v1/credentials":
@@ -73,5 +75,5 @@ class Quick:
             kept = self._parts.bundles.get(found[1])
             return f'"{kept.etag}"', kept.body
         self._parts.delivery.hear(found[1], told)
-        body, tag = self._parts.delivery.handed(found[1])
-        return f'"{tag}"', body
+        tag = f'"{self._parts.delivery.etag(found[1])}"'
+        return tag, (None if tag == has else self._parts.delivery.handed(found[1])[0])
