@@ -10,23 +10,23 @@ import pytest
 from nodeward.core import batch as wire
 from nodeward.core.errors import BadInput, NotFound
 from nodeward.store.base import Effort, FieldTerm, LogQuery, LogShelf, Outcome, Term
-from nodeward.store.sqlite_logs import SqliteLogShelf
 from support.log_records import DAY, NOON, SECOND, Line, found, made, pages, raws
+from support.stores import STORES, log_shelf, uri_of
 
 Opener = Callable[[], LogShelf]
-SHELVES: dict[str, Callable[[Path], LogShelf]] = {"sqlite": SqliteLogShelf}
 LATER = NOON + 1000 * DAY  # everything is due for compaction by then
 
 
-@pytest.fixture(params=SHELVES)
+@pytest.fixture(params=STORES)
 def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
     """Return what opens the same shelf again and again; what is open at the end is closed."""
+    store = uri_of(request)
     opened: list[LogShelf] = []
 
     def again() -> LogShelf:
         if opened:
             opened.pop().close()
-        opened.append(SHELVES[request.param](tmp_path / "logs"))
+        opened.append(log_shelf(store, tmp_path / "logs"))
         return opened[-1]
 
     yield again

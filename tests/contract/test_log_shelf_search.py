@@ -1,8 +1,6 @@
 """Random records, random queries, random moments of compaction: a search finds what the plainest reading finds."""
 
-import tempfile
 from collections.abc import Iterable
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,10 +8,9 @@ from hypothesis import strategies as st
 
 from nodeward.core.batch import Record
 from nodeward.store.base import MAX_TIME, MIN_TIME, Effort, FieldTerm, LogQuery, LogShelf, Term
-from nodeward.store.sqlite_logs import SqliteLogShelf
 from support.log_records import DAY, NOON, SECOND, Line, found, made, matches
+from support.stores import STORES, empty_log_shelf
 
-SHELVES = {"sqlite": SqliteLogShelf}
 LATER = NOON + 1000 * DAY
 
 WORDS = ["error", "Error", "err", "10.0.0.1", "10", "0", "web_1", "naïve", "größe", "a", "A-b", "[x]", "*", "\\", "%"]
@@ -71,7 +68,8 @@ queries = st.builds(
 )
 
 
-@pytest.mark.parametrize("kind", SHELVES)
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("kind", STORES)
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     stored=st.lists(batches, min_size=1, max_size=8),
@@ -81,21 +79,23 @@ queries = st.builds(
     newest_first=st.booleans(),
 )
 def test_a_search_finds_what_the_plainest_reading_finds(
-    kind: str, stored: list, asked: list[LogQuery], limit: int, effort: Effort, newest_first: bool
+    request: pytest.FixtureRequest,
+    kind: str,
+    stored: list,
+    asked: list[LogQuery],
+    limit: int,
+    effort: Effort,
+    newest_first: bool,
 ) -> None:
-    with tempfile.TemporaryDirectory() as root:
-        shelf = SHELVES[kind](Path(root))
-        try:
-            _fill(shelf, stored)
-            records = sorted((one.record for one in found(shelf)), key=lambda r: (r.node, r.source, r.offset))
-            assert [record.raw for record in records] == _sent(stored)
-            for query in asked:
-                got = found(shelf, query, limit=limit, effort=effort, newest_first=newest_first)
-                assert _keys(one.record for one in got) == _keys(r for r in records if matches(query, r))
-                order = [one.record.time for one in got]
-                assert order == sorted(order, reverse=newest_first)
-        finally:
-            shelf.close()
+    with empty_log_shelf(kind, request) as shelf:
+        _fill(shelf, stored)
+        records = sorted((one.record for one in found(shelf)), key=lambda r: (r.node, r.source, r.offset))
+        assert [record.raw for record in records] == _sent(stored)
+        for query in asked:
+            got = found(shelf, query, limit=limit, effort=effort, newest_first=newest_first)
+            assert _keys(one.record for one in got) == _keys(r for r in records if matches(query, r))
+            order = [one.record.time for one in got]
+            assert order == sorted(order, reverse=newest_first)
 
 
 def _fill(shelf: LogShelf, stored: list) -> None:

@@ -13,7 +13,18 @@ def _sqlite(_uri: str, root: Path) -> LogShelf:
     return SqliteLogShelf(root, Process(root))
 
 
-LOG_SHELVES: dict[str, Callable[[str, Path], LogShelf]] = {"sqlite": _sqlite}
+def _mongodb(uri: str, _root: Path) -> LogShelf:
+    from nodeward.store.mongodb import opened
+    from nodeward.store.mongodb_logs import MongodbLogShelf
+
+    return opened(uri, "logserver", MongodbLogShelf)
+
+
+LOG_SHELVES: dict[str, Callable[[str, Path], LogShelf]] = {
+    "sqlite": _sqlite,
+    "mongodb": _mongodb,
+    "mongodb+srv": _mongodb,
+}
 
 
 def log_shelf(uri: str, root: Path) -> LogShelf:

@@ -9,10 +9,10 @@ from nodeward.store.sqlite_registry import SqliteRegistryShelf
 
 
 def _mongodb(store: str, _directory: Path) -> RegistryShelf:
-    from nodeward.store.mongodb import connected
+    from nodeward.store.mongodb import opened
     from nodeward.store.mongodb_registry import MongodbRegistryShelf
 
-    return MongodbRegistryShelf(connected(store, "configserver"))
+    return opened(store, "configserver", MongodbRegistryShelf)
 
 
 KINDS: dict[str, Callable[[str, Path], RegistryShelf]] = {

@@ -9,10 +9,10 @@ from nodeward.store.sqlite_states import SqliteStateShelf
 
 
 def _mongodb(store: str, _directory: Path) -> StateShelf:
-    from nodeward.store.mongodb import connected
+    from nodeward.store.mongodb import opened
     from nodeward.store.mongodb_states import MongodbStateShelf
 
-    return MongodbStateShelf(connected(store, "monitor"))
+    return opened(store, "monitor", MongodbStateShelf)
 
 
 KINDS: dict[str, Callable[[str, Path], StateShelf]] = {

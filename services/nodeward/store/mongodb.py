@@ -13,8 +13,8 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 from pymongo import MongoClient
 from pymongo.collection import Collection
@@ -40,6 +40,7 @@ log = logging.getLogger(__name__)
 Doc = dict[str, Any]
 Table = Collection[Doc]
 Write = InsertOne[Doc] | ReplaceOne[Doc] | UpdateOne | UpdateMany | DeleteOne | DeleteMany
+Shelf = TypeVar("Shelf")
 
 DATABASE = "nodeward"
 ANSWER_MS = 4_000  # how long a request waits for a server that is away before it is refused, to be repeated
@@ -151,15 +152,15 @@ class Store:
         return Unavailable(f"{self.name}, does not do what it was asked: {text}.")
 
 
-def connected(uri: str, role: str) -> Store:
-    """Return a connection, once the server answers."""
+def opened(uri: str, role: str, shelf: Callable[[Store], Shelf]) -> Shelf:
+    """Return a shelf, once the server answers."""
     store = Store(uri, role)
     try:
         store.wait()
+        return shelf(store)
     except BaseException:
         store.close()
         raise
-    return store
 
 
 def write(table: Table, writes: Sequence[Write]) -> None:

@@ -9,27 +9,21 @@ Whatever a crash leaves of it is invisible, and is written again in exactly the 
 """
 
 import contextlib
-import dataclasses
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 from nodeward.core.batch import Batch
-from nodeward.core.errors import NodewardError, Unavailable
+from nodeward.core.errors import NodewardError
 from nodeward.store import base
 from nodeward.store.base import (
-    Arrivals,
     Damage,
     Effort,
     Figures,
-    Found,
     Histogram,
     LogQuery,
-    LogShelf,
     Outcome,
-    Page,
     Removed,
     SourceTotals,
     Top,
@@ -39,8 +33,9 @@ from nodeward.store.logblocks.block import Meta
 from nodeward.store.logblocks.codec import Damaged
 from nodeward.store.logblocks.compactor import BLOCK_BYTES, BLOCK_ROWS, Compactor
 from nodeward.store.logblocks.day import DAY, Day, View, Writer
-from nodeward.store.logblocks.hot import Gone, HotPart, State
-from nodeward.store.logblocks.moment import Moment, identifier, parsed
+from nodeward.store.logblocks.hot import HotPart, State
+from nodeward.store.logblocks.moment import Moment
+from nodeward.store.logblocks.shelf import MomentShelf
 
 log = logging.getLogger(__name__)
 
@@ -49,10 +44,8 @@ HOT_SECONDS = 120
 MERGE_RUN = 8
 STREAM_MEMORY = 90 * DAY
 
-Answer = TypeVar("Answer")
 
-
-class SqliteLogShelf(LogShelf):
+class SqliteLogShelf(MomentShelf):
     """Log records in SQLite files below `root`. `compactor` does the work that needs a core of its own."""
 
     def __init__(self, root: Path, compactor_: Compactor | None = None) -> None:
@@ -71,48 +64,6 @@ class SqliteLogShelf(LogShelf):
     def append(self, batches: Sequence[tuple[Batch, bytes]], received: int) -> list[Outcome]:
         """Store batches, durably and once."""
         return self._hot.append(batches, received)
-
-    def search(
-        self,
-        query: LogQuery,
-        *,
-        cursor: str | None = None,
-        limit: int = 100,
-        newest_first: bool = True,
-        effort: Effort | None = None,
-    ) -> Page:
-        """Return the next `limit` records that match, by time."""  # fmt: skip
-        place = search.read_cursor(cursor, newest_first) if cursor else None
-
-        def answer(moment: Moment) -> Page:
-            units = moment.by_time(_near(query, place), newest_first)
-            return search.search(
-                units, query, place, limit, newest_first, effort or Effort(), moment.scanned, identifier
-            )
-
-        return self._at_one_moment(answer)
-
-    def get(self, identifier: str) -> Found:
-        """Return the record of that id."""
-        return self._at_one_moment(lambda moment: moment.read(*moment.locate(identifier)))
-
-    def context(self, identifier: str, before: int, after: int) -> tuple[list[Found], Found, list[Found]]:
-        """Return a record between its neighbours."""
-
-        def answer(moment: Moment) -> tuple[list[Found], Found, list[Found]]:
-            found = moment.read(*moment.locate(identifier))
-            seq = parsed(identifier)[1]
-            return (
-                moment.neighbours(found, seq, before, -1)[::-1],
-                found,
-                moment.neighbours(found, seq, after, 1),
-            )
-
-        return self._at_one_moment(answer)
-
-    def follow(self, query: LogQuery, after: int | None, limit: int) -> Arrivals:
-        """Return what arrived behind `after`."""
-        return self._at_one_moment(lambda moment: moment.arrivals(query, after, limit))
 
     def wait(self, after: int, seconds: float) -> bool:
         """Wait until something arrived behind `after`."""
@@ -205,16 +156,6 @@ class SqliteLogShelf(LogShelf):
     def _moment(self) -> Iterator["Moment"]:
         with contextlib.ExitStack() as stack:
             yield Moment(self._hot, self._hot.state, self._all_days(), stack)
-
-    def _at_one_moment(self, answer: Callable[["Moment"], Answer]) -> Answer:
-        """Return the answer as of one moment; where compaction was quicker, take another moment."""
-        for _ in range(20):
-            try:
-                with self._moment() as moment:
-                    return answer(moment)
-            except Gone:
-                continue
-        raise Unavailable("The log shelf changes faster than it can be read; try again.")
 
     def _all_days(self) -> list[Day]:
         """Return the day files, newest first."""
@@ -370,15 +311,6 @@ def _tier(meta: Meta) -> int:
     if meta.sieve or meta.records * MERGE_RUN > 2 * BLOCK_ROWS or meta.raw_bytes * MERGE_RUN > 4 * BLOCK_BYTES:
         return -1
     return meta.records.bit_length() // 3
-
-
-def _near(query: LogQuery, place: search.Cursor | None) -> LogQuery:
-    """Return the query without the times that earlier pages went through."""
-    if place is None:
-        return query
-    if place.newest_first:
-        return dataclasses.replace(query, end=min(query.end, place.time + 1))
-    return dataclasses.replace(query, start=max(query.start, place.time))
 
 
 def _totals(view: View, identifiers: Sequence[int]) -> list[tuple[str, str, int, int, int]]:

@@ -1,0 +1,84 @@
+"""What a shelf reads as of one moment, wherever its units lie: searching, one record, its neighbours, following."""
+
+import dataclasses
+from abc import abstractmethod
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import TypeVar
+
+from nodeward.core.errors import Unavailable
+from nodeward.store.base import Arrivals, Effort, Found, LogQuery, LogShelf, Page
+from nodeward.store.logblocks import search
+from nodeward.store.logblocks.hot import Gone
+from nodeward.store.logblocks.moment import Moment, identifier, parsed
+
+Answer = TypeVar("Answer")
+
+
+class MomentShelf(LogShelf):
+    """A log shelf that can give moments."""
+
+    @abstractmethod
+    def _moment(self) -> AbstractContextManager[Moment]:
+        """Give the shelf as it stands now."""
+
+    def search(
+        self,
+        query: LogQuery,
+        *,
+        cursor: str | None = None,
+        limit: int = 100,
+        newest_first: bool = True,
+        effort: Effort | None = None,
+    ) -> Page:
+        """Return the next `limit` records that match, by time."""  # fmt: skip
+        place = search.read_cursor(cursor, newest_first) if cursor else None
+
+        def answer(moment: Moment) -> Page:
+            units = moment.by_time(_near(query, place), newest_first)
+            return search.search(
+                units, query, place, limit, newest_first, effort or Effort(), moment.scanned, identifier
+            )
+
+        return self._at_one_moment(answer)
+
+    def get(self, identifier: str) -> Found:
+        """Return the record of that id."""
+        return self._at_one_moment(lambda moment: moment.read(*moment.locate(identifier)))
+
+    def context(self, identifier: str, before: int, after: int) -> tuple[list[Found], Found, list[Found]]:
+        """Return a record between its neighbours."""
+
+        def answer(moment: Moment) -> tuple[list[Found], Found, list[Found]]:
+            found = moment.read(*moment.locate(identifier))
+            seq = parsed(identifier)[1]
+            return (
+                moment.neighbours(found, seq, before, -1)[::-1],
+                found,
+                moment.neighbours(found, seq, after, 1),
+            )
+
+        return self._at_one_moment(answer)
+
+    def follow(self, query: LogQuery, after: int | None, limit: int) -> Arrivals:
+        """Return what arrived behind `after`."""
+        return self._at_one_moment(lambda moment: moment.arrivals(query, after, limit))
+
+    def _at_one_moment(self, answer: Callable[["Moment"], Answer]) -> Answer:
+        """Return the answer as of one moment; where compaction was quicker, take another moment."""
+        for _ in range(20):
+            try:
+                with self._moment() as moment:
+                    return answer(moment)
+            except Gone:
+                continue
+        raise Unavailable("The log shelf changes faster than it can be read; try again.")
+
+
+def _near(query: LogQuery, place: search.Cursor | None) -> LogQuery:
+    """Return the query without the times that earlier pages went through."""
+    if place is None:
+        return query
+    if place.newest_first:
+        return dataclasses.replace(query, end=min(query.end, place.time + 1))
+    return dataclasses.replace(query, start=max(query.start, place.time))

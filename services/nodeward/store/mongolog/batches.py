@@ -1,0 +1,357 @@
+"""Batches as they came, in `log_batches`, until they become documents: what is acknowledged is here or there.
+
+All that one commit stores is one document, whose id is the sequence number of its first record. So commits have one order, only
+one writer gets each place in it, and whoever finds a place taken reads what lies there before trying the next. What was stored
+though its writer never heard so, because the connection broke, is found in the same way: it passes for a repeat.
+
+A document whose records were folded keeps its place, without its data, for `KEPT`: a writer that was away for less finds it.
+"""
+
+import logging
+import secrets
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import zstandard
+
+from nodeward.core import batch as wire
+from nodeward.core.batch import Batch
+from nodeward.core.errors import BadInput
+from nodeward.store import mongodb
+from nodeward.store.base import Outcome
+from nodeward.store.logblocks import rows
+from nodeward.store.logblocks.codec import Damaged
+from nodeward.store.logblocks.hot import Gone, State, check, repeats
+from nodeward.store.logblocks.units import Hot
+from nodeward.store.mongodb import Doc, Store, id_of, number_id
+
+log = logging.getLogger(__name__)
+
+KEPT = 600_000_000  # µs
+_TRUSTED = 30.0  # seconds after which a writer looks whether others wrote before it takes a place
+_CACHE_BYTES = 64 * 1024 * 1024
+_STREAMS = 200_000
+FOLD = "fold"
+
+Stream = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A batch that is not folded yet: where it is, how large, of when, and what it adds to its source's totals."""
+
+    seq: int
+    count: int
+    bytes: int
+    received: int
+    min_time: int
+    max_time: int
+    place: int  # the id of its document
+    number: int  # which one in it
+    skip: int
+    stream: Stream
+    errors: int
+    raw_bytes: int
+    cursor: int  # the offset behind its last record
+
+    @property
+    def end(self) -> int:
+        """The sequence number behind its last record."""
+        return self.seq + self.count
+
+
+class Fold(NamedTuple):
+    """How far batches have become documents, and the end of the range at work, if there is one."""
+
+    folded: int
+    folding: int | None
+
+
+@dataclass(slots=True)
+class _Ticket:
+    """One caller's batches on their way into a commit."""
+
+    batches: Sequence[tuple[Batch, bytes]]
+    received: int
+    outcomes: list[Outcome] = field(default_factory=list)
+    error: Exception | None = None
+    done: bool = False
+
+
+class Batches:
+    """Appends and reads batches; keeps the streams' cursors."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.table, self._pieces = store.table("log_batches"), store.table("log_pieces")
+        self._marks, self._streams = store.table("log_marks"), store.table("log_streams")
+        self._me = secrets.token_hex(8)
+        self._writing, self._queueing = threading.Lock(), threading.Lock()
+        self._waiting: list[_Ticket] = []
+        self._cursors: OrderedDict[Stream, int] = OrderedDict()
+        self._cache: OrderedDict[int, tuple[Hot, int]] = OrderedDict()
+        self._cached, self._caching = 0, threading.Lock()
+        self._looked = time.monotonic()
+        self._compressor = zstandard.ZstdCompressor(level=1)
+        self.arrived = threading.Condition()
+        with store.translated():
+            self.state: State = self._load()
+
+    def append(self, batches: Sequence[tuple[Batch, bytes]], received: int) -> list[Outcome]:
+        """Store batches. Whoever gets to write commits for all who wait."""
+        for batch, _ in batches:
+            check(batch)
+        ticket = _Ticket(batches, received)
+        with self._queueing:
+            self._waiting.append(ticket)
+        with self._writing:
+            if not ticket.done:
+                with self._queueing:
+                    tickets, self._waiting = self._waiting, []
+                self._commit(tickets)
+        if ticket.error:
+            raise ticket.error
+        return ticket.outcomes
+
+    def unit(self, entry: Any) -> Hot:
+        """Return a batch to search in. Raise Gone if it was folded, Damaged if it cannot be read."""
+        with self._caching:
+            found = self._cache.get(entry.seq)
+            if found:
+                self._cache.move_to_end(entry.seq)
+                return found[0]
+        unit = Hot(self.rows(entry))
+        self._keep(entry, unit)
+        return unit
+
+    def rows(self, entry: Entry) -> rows.Rows:
+        """Return the records of a batch. Raise Gone if it was folded, Damaged if it cannot be read."""
+        document = self.table.find_one({"_id": number_id(entry.place)})
+        if document is None or document["folded"] is not None:
+            raise Gone
+        try:
+            ((batch, _),) = wire.decode(self._data(document)[entry.number])
+            return rows.from_batch(batch, entry.seq, entry.received, entry.skip)
+        except (BadInput, ValueError, IndexError, zstandard.ZstdError) as error:
+            raise Damaged(str(error)) from None
+
+    def catch_up(self) -> None:
+        """Learn of what other writers stored."""
+        with self._writing, self._store.translated():
+            if self._find_others():
+                with self.arrived:
+                    self.arrived.notify_all()
+
+    def fold(self) -> Fold:
+        """Return how far folding is."""
+        with self._store.translated():
+            mark = self._marks.find_one({"_id": FOLD}) or {}
+        return Fold(mark.get("folded", 1), mark.get("folding"))
+
+    def begin_fold(self, to_seq: int) -> bool:
+        """Note which range is at work, so that a crash repeats exactly that. Return whether it is ours to do."""
+        wanted = {"_id": FOLD, "folded": self.state.compacted, "folding": None}
+        with self._store.translated():
+            return self._marks.update_one(wanted, {"$set": {"folding": to_seq}}).matched_count > 0
+
+    def finish_fold(self, to_seq: int, now: int) -> None:
+        """Read what is folded from its documents from now on, and keep only the places of its batches."""
+        with self._writing, self._store.translated():
+            folded = [entry for entry in self.state.entries if entry.seq < to_seq]
+            self._marks.update_one(
+                {"_id": FOLD, "folded": {"$lt": to_seq}}, {"$set": {"folded": to_seq, "folding": None}}
+            )
+            kept = tuple(entry for entry in self.state.entries if entry.seq >= to_seq)
+            self.state = State(kept, to_seq, max(self.state.next_seq, to_seq))
+            with self._caching:
+                for entry in folded:
+                    found = self._cache.pop(entry.seq, None)
+                    self._cached -= found[1] if found else 0
+            self._tidy(to_seq, now)
+
+    def forget_streams(self, before: int) -> None:
+        """Forget the cursors of streams that sent nothing since."""
+        with self._writing, self._store.translated():
+            self._streams.delete_many({"seen": {"$lt": before}})
+            self._cursors.clear()
+            self._remember(self.state.entries)
+
+    def _tidy(self, to_seq: int, now: int) -> None:
+        """Take the data out of what is folded; remove what kept its place for long enough, but never the newest."""
+        below = {"$lt": number_id(to_seq)}
+        large = self.table.find({"_id": below, "folded": None, "count": {"$gt": 0}}, {"pieces": 1, "count": 1})
+        for document in list(large):
+            mongodb.drop_pieces(self._pieces, document["pieces"], document["count"])
+        self.table.update_many({"_id": below, "folded": None}, {"$set": {"folded": now, "data": []}})
+        newest = self.table.find_one({}, {"_id": 1}, sort=[("_id", -1)])
+        if newest:
+            self.table.delete_many({"_id": {"$lt": newest["_id"]}, "folded": {"$lt": now - KEPT}})
+
+    def _load(self) -> State:
+        mongodb.insert(self._marks, {"_id": FOLD, "folded": 1, "folding": None})
+        mark = self._marks.find_one({"_id": FOLD}) or {}
+        newest = self.table.find_one({}, {"data": 0}, sort=[("_id", -1)])
+        entries: list[Entry] = []
+        for document in self.table.find({"_id": {"$gte": number_id(mark["folded"])}}, {"data": 0}).sort("_id", 1):
+            entries += _entries(document)
+        self._cursors.clear()
+        self._remember(entries)
+        return State(tuple(entries), mark["folded"], max(mark["folded"], newest["end"] if newest else 1))  # type: ignore[arg-type]
+
+    def _find_others(self) -> bool:
+        """Take over what others stored behind what is known. Return whether there was anything."""
+        mark = self._marks.find_one({"_id": FOLD}) or {"folded": 1}
+        if mark["folded"] > self.state.compacted:
+            before, self.state = self.state.next_seq, self._load()
+            self._looked = time.monotonic()
+            return self.state.next_seq > before
+        entries: list[Entry] = []
+        for document in self.table.find({"_id": {"$gte": number_id(self.state.next_seq)}}, {"data": 0}).sort("_id", 1):
+            entries += _entries(document)
+        self._looked = time.monotonic()
+        if not entries:
+            return False
+        self._remember(entries)
+        self.state = State((*self.state.entries, *entries), self.state.compacted, entries[-1].end)  # type: ignore[arg-type]
+        return True
+
+    def _commit(self, tickets: list[_Ticket]) -> None:
+        fresh: list[tuple[Entry, Hot]] = []
+        try:
+            with self._store.translated():
+                if time.monotonic() - self._looked > _TRUSTED:
+                    self._find_others()
+                while (stored := self._try(tickets)) is None:
+                    if not self._find_others():
+                        self.state = self._load()
+                fresh = stored
+        except Exception as error:
+            for ticket in tickets:
+                ticket.error = error
+        for ticket in tickets:
+            ticket.done = True
+        if fresh:
+            with self.arrived:
+                self.arrived.notify_all()
+
+    def _try(self, tickets: list[_Ticket]) -> list[tuple[Entry, Hot]] | None:
+        """Store what is no repeat at the next place, in one document. Return None if somebody else has that place."""
+        place = seq = self.state.next_seq
+        cursors: dict[Stream, int] = {}
+        fresh: list[tuple[Entry, Hot]] = []
+        data: list[bytes] = []
+        outcomes: list[list[Outcome]] = []
+        for ticket in tickets:
+            outcomes.append([])
+            for batch, plain in ticket.batches:
+                stream = (batch.node, batch.source, batch.generation)
+                cursor = cursors[stream] if stream in cursors else self._cursor(stream)
+                skip = repeats(batch, cursor) if cursor is not None else 0
+                outcomes[-1].append(Outcome(batch.count - skip, skip))
+                if skip == batch.count:
+                    continue
+                cursors[stream] = batch.end
+                unit_rows = rows.from_batch(batch, seq, ticket.received, skip)
+                fresh.append(_made(unit_rows, len(plain), ticket.received, place, len(data), skip, stream, batch.end))
+                data.append(self._compressor.compress(plain))
+                seq += unit_rows.count
+        if fresh and not self._store_document(place, seq, fresh, data):
+            return None
+        for ticket, found in zip(tickets, outcomes, strict=True):
+            ticket.outcomes = found
+        for entry, unit in fresh:
+            self._keep(entry, unit)
+        for stream, cursor in cursors.items():
+            self._cursors[stream] = cursor
+        self.state = State((*self.state.entries, *(entry for entry, _ in fresh)), self.state.compacted, seq)  # type: ignore[arg-type]
+        self._looked = time.monotonic()
+        return fresh
+
+    def _store_document(self, place: int, end: int, fresh: list[tuple[Entry, Hot]], data: list[bytes]) -> bool:
+        pieces, count = "", 0
+        if sum(map(len, data)) > mongodb.PIECE:
+            pieces = f"{number_id(place)}-{secrets.token_hex(8)}"
+            count = mongodb.put_pieces(self._pieces, pieces, b"".join(data))
+        document = {
+            "_id": number_id(place), "seq": place, "end": end, "by": self._me, "folded": None,
+            "batches": [_about(entry, len(part)) for (entry, _), part in zip(fresh, data, strict=True)],
+            "pieces": pieces, "count": count, "data": [] if pieces else data,
+        }  # fmt: skip
+        if mongodb.insert(self.table, document):
+            return True
+        mongodb.drop_pieces(self._pieces, pieces, count)
+        return False
+
+    def _data(self, document: Doc) -> list[bytes]:
+        """Return the batches of a document as they came."""
+        parts = document["data"]
+        if document["pieces"]:
+            whole, parts, begin = mongodb.get_pieces(self._pieces, document["pieces"], document["count"]), [], 0
+            for about in document["batches"]:
+                parts.append(whole[begin : begin + about["packed"]])
+                begin += about["packed"]
+        return [zstandard.ZstdDecompressor().decompress(part) for part in parts]
+
+    def _cursor(self, stream: Stream) -> int | None:
+        """Return the offset behind the last record of a stream, or None if it is new."""
+        if stream in self._cursors:
+            self._cursors.move_to_end(stream)
+            return self._cursors[stream]
+        found = self._streams.find_one({"_id": id_of(*stream)})
+        if found is None:
+            return None
+        self._cursors[stream] = int(found["cursor"])
+        hot = {entry.stream for entry in self.state.entries} if len(self._cursors) > _STREAMS else set()  # type: ignore[attr-defined]
+        while len(self._cursors) > _STREAMS and (oldest := next(iter(self._cursors))) not in hot:
+            del self._cursors[oldest]
+        return self._cursors[stream]
+
+    def _remember(self, entries: Sequence[Any]) -> None:
+        for entry in entries:
+            self._cursors[entry.stream] = max(entry.cursor, self._cursors.get(entry.stream, 0))
+
+    def _keep(self, entry: Entry, unit: Hot) -> None:
+        with self._caching:
+            self._cache[entry.seq] = (unit, entry.bytes)
+            self._cached += entry.bytes
+            while self._cached > _CACHE_BYTES and len(self._cache) > 1:
+                self._cached -= self._cache.popitem(last=False)[1][1]
+
+
+def _made(
+    some: rows.Rows, size: int, received: int, place: int, number: int, skip: int, stream: Stream, cursor: int
+) -> tuple[Entry, Hot]:
+    unit = Hot(some)
+    first = int(some.seqs[0])
+    entry = Entry(
+        first, some.count, size, received, unit.min_time, unit.max_time, place, number, skip, stream, len(some.errors),
+        len(some.raw), cursor,
+    )  # fmt: skip
+    return entry, unit
+
+
+_ABOUT = ("seq", "bytes", "received", "min_time", "max_time", "number", "skip", "errors", "raw_bytes", "cursor")
+
+
+def _about(entry: Entry, packed: int) -> Doc:
+    node, source, generation = entry.stream
+    about = {name: getattr(entry, name) for name in _ABOUT}
+    return {**about, "records": entry.count, "node": node, "source": source, "generation": generation, "packed": packed}
+
+
+def _entries(document: Doc) -> list[Entry]:
+    if document["folded"] is not None:
+        return []
+    return [
+        Entry(
+            count=about["records"],
+            place=document["seq"],
+            stream=(about["node"], about["source"], about["generation"]),
+            **{name: about[name] for name in _ABOUT},
+        )
+        for about in document["batches"]
+    ]
