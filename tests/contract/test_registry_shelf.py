@@ -123,6 +123,12 @@ def test_credentials_are_kept_replaced_and_revoked_once(shelf, opened):
     ]
 
 
+def test_what_a_credential_supersedes_is_kept(shelf, opened):
+    shelf.put_credential(credential("a" * 12))
+    shelf.put_credential(credential("b" * 12, supersedes="a" * 12))
+    assert [(each.revoked, each.supersedes) for each in opened().credentials()] == [(None, None), (None, "a" * 12)]
+
+
 def test_that_a_credential_was_used_is_remembered(shelf, opened):
     shelf.put_credential(credential("a" * 12))
     shelf.note_use("a" * 12)

@@ -30,6 +30,7 @@ class FakeConfig:
         self.users: dict[str, tuple[str, str]] = {}  # name: (password, role)
         self.enrol_key = "enrolment-key"
         self.enrolled: list[str] = []
+        self.refused: list[dict[str, Any]] = []
         self.tokens = {role: self.token(role, role) for role in ("viewer", "operator", "admin", "service")}
         self._server = Server(self._app(), "127.0.0.1", 0, threads=4)
 
@@ -38,6 +39,12 @@ class FakeConfig:
         token, identifier, digest = tokens.mint()
         self.credentials.append({"id": identifier, "name": name, "role": role, "hash": digest, "node": node, **more})
         return token
+
+    def revoke(self, token: str) -> None:
+        """Revoke a token."""
+        for each in self.credentials:
+            if each["id"] == tokens.identifier(token):
+                each["revoked"] = 1
 
     def node_token(self, node: str) -> str:
         """Make the credential of a node and return its token."""
@@ -74,6 +81,17 @@ class FakeConfig:
         @app.get("/api/v1/credentials")
         def credentials() -> Response:
             return _tagged(self.credentials)
+
+        @app.post("/api/v1/tokens/rotate")
+        def rotate() -> Response:
+            asker = tokens.identifier(request.headers["Authorization"].removeprefix("Bearer "))
+            (node,) = (each["node"] for each in self.credentials if each["id"] == asker)
+            return jsonify(token=self.node_token(node))
+
+        @app.post("/api/v1/refusals")
+        def refusals() -> Response:
+            self.refused.append(request.get_json())
+            return jsonify(noted=True)
 
         @app.get("/api/v1/monitoring")
         def monitoring() -> Response:

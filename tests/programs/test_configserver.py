@@ -13,6 +13,7 @@ import pytest
 import urllib3
 
 from fakes.registry_server import RegistryServer
+from nodeward.core import clock
 from nodeward.core.client import Client
 from nodeward.core.errors import (
     BadInput,
@@ -604,6 +605,81 @@ def test_the_last_administrator_stays(tmp_path: Path) -> None:
             server.admin.delete("/api/v1/objects/user/eve")
         assert server.nodeward("user", "add", "eve", "--role", "admin", given="long enough by far\n").returncode == 0
         assert server.admin.get("/api/v1/objects/user/eve")["email"] == "e@b"
+
+
+def audited(server: RegistryServer, *words: str) -> list[dict[str, Any]]:
+    """Return the refusals in the audit list that have all the words."""
+    rows = server.admin.get("/api/v1/audit", {"limit": 1000})["items"]
+    return [row for row in rows if row["action"] == "refuse" and all(word in json.dumps(row) for word in words)]
+
+
+def test_a_node_takes_a_new_credential_and_the_old_one_ends_when_the_new_one_is_used(
+    server: RegistryServer, node: str
+) -> None:
+    old = server.client(server.enrol(node)["token"])
+    first = old.post("/api/v1/tokens/rotate")
+    assert (first["node"], first["role"]) == (node, "node")
+    second = old.post("/api/v1/tokens/rotate")  # the first answer was lost on its way
+    assert old.get("/api/v1/servers")
+    with pytest.raises(NotAuthenticated, match="was revoked"):
+        server.client(first["token"]).get("/api/v1/servers")
+    forged = second["token"][:-43] + "a" * 43
+    with pytest.raises(NotAuthenticated):
+        server.client(forged).get("/api/v1/servers")
+    assert old.get("/api/v1/servers")  # knowing the id alone ends nothing
+    assert server.client(second["token"]).get("/api/v1/servers")
+    with pytest.raises(NotAuthenticated, match="was revoked"):
+        old.get("/api/v1/servers")
+    (row, *_) = [each for each in server.admin.get("/api/v1/audit")["items"] if each["action"] == "rotate"]
+    assert row["who"] == node and second["id"] in row["what"]
+
+
+def test_a_rotation_survives_a_restart_and_lasts_as_long_as_before(tmp_path: Path) -> None:
+    with RegistryServer(tmp_path) as server:
+        made = server.admin.post("/api/v1/tokens", {"name": "script", "role": "viewer", "expires": "30d"})
+        (row,) = [each for each in server.admin.get("/api/v1/tokens")["items"] if each["name"] == "script"]
+        token = server.nodeward("token", "rotate", row["id"]).stdout.strip()
+        server.kill()
+        server.start()
+        assert server.client(made["token"]).get("/api/v1/servers")
+        assert server.client(token).get("/api/v1/servers")
+        assert "was revoked" in refusal(server.client(made["token"]))
+        rows = {each["id"]: each for each in server.admin.get("/api/v1/tokens")["items"] if each["name"] == "script"}
+        assert len(rows) == 2
+        fresh = rows[token.split("_")[1]]
+        lasting = [
+            clock.parse_rfc3339(fresh["expires"]) - clock.parse_rfc3339(fresh["created"]) for fresh in rows.values()
+        ]
+        assert abs(lasting[0] - lasting[1]) < 5_000_000 and not fresh["revoked"]
+
+
+def test_the_appliances_own_tokens_are_not_rotated_by_whoever_holds_one(server: RegistryServer) -> None:
+    for client in (server.service, server.client(server.secret("web", "token")).acting_for("ada", "viewer")):
+        with pytest.raises(NotAllowed):
+            client.post("/api/v1/tokens/rotate")
+    with pytest.raises(NotFound):
+        server.admin.post("/api/v1/tokens/000000000000/rotate")
+
+
+def test_who_is_refused_stands_in_the_audit_list(server: RegistryServer, node: str) -> None:
+    other = f"{node}-other"
+    server.apply(f"{{kind: node, name: {other}}}")
+    tokens = {"unknown token": "nw_000000000000_" + "a" * 43, "no token": "", other: server.enrol(other)["token"]}
+    for token in tokens.values():
+        assert ask(server, "GET", f"/api/v1/nodes/{node}/bundle", token=token).status in (401, 403)
+    (row,) = until(lambda: audited(server, other, "cannot speak for"))
+    assert (row["who"], row["address"]) == (other, "127.0.0.1")
+    assert row["what"].startswith(f"configserver: GET /api/v1/nodes/{node}/bundle: ")
+    assert until(lambda: audited(server, '"who": "no token"')) and until(
+        lambda: audited(server, '"who": "unknown token"')
+    )
+
+
+def test_another_server_tells_whom_it_refused(server: RegistryServer, node: str) -> None:
+    told = {"who": "mallory", "address": "192.0.2.66", "what": "nodeserver: GET /api/v1/info: no"}
+    server.client(server.enrol(node)["token"]).post("/api/v1/refusals", told)
+    (row,) = until(lambda: audited(server, "192.0.2.66"))
+    assert (row["who"], row["via"], row["what"]) == ("mallory", node, told["what"])
 
 
 # --- every route ---

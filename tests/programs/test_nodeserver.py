@@ -14,7 +14,7 @@ import pytest
 
 from fakes.monitor import FakeMonitor
 from fakes.nodeserver import NodeserverProcess, check
-from nodeward.core import clock
+from nodeward.core import clock, tokens
 from nodeward.core.spool import Spool
 
 RARELY = 1e6  # seconds: no slot of such a check falls into the test
@@ -240,6 +240,91 @@ def test_a_peer_is_pinged_at_the_address_that_the_config_server_knows(node, conf
     config.nodes = [{"name": "web-2", "address": "127.0.0.1"}]
     status, answer = node.ask("/api/v1/peers/web-2/ping?count=1", "operator")
     assert (status, answer["address"], answer["reachable"]) == (200, "127.0.0.1", True)
+    assert (answer["answers"], answer["port"]) == (False, node.port)
+    assert answer["error"] == "answer: at 127.0.0.1 answers node 'web-1', not 'web-2'"
+
+
+def test_a_ping_says_how_far_it_came(node, config):
+    node.give([])
+    node.wait_until_ready()
+    config.nodes = [
+        {"name": "web-1", "address": "127.0.0.1"},
+        {"name": "gone", "address": "127.0.0.9"},
+        {"name": "printer", "address": "127.0.0.1", "agent": False},
+    ]
+    status, answer = node.ask("/api/v1/peers/web-1/ping?count=1", "operator")
+    assert (status, answer["answers"], answer["error"]) == (200, True, None)
+    assert [step["step"] for step in answer["steps"]] == ["echo", "answer"] and answer["steps"][1]["seconds"] > 0
+    _, answer = node.ask("/api/v1/peers/gone/ping?count=1", "operator")
+    assert answer["answers"] is False and "no node server answers at 127.0.0.9" in answer["error"]
+    _, answer = node.ask("/api/v1/peers/printer/ping?count=1", "operator")
+    assert (answer["answers"], answer["port"], len(answer["steps"])) == (None, None, 1)
+
+
+def test_a_node_s_credential_is_for_what_nodes_may_do_on_another(node, config):
+    node.give([])
+    node.wait_until_ready()
+    config.tokens["peer"] = config.node_token("web-2")
+    status, answer = node.ask("/api/v1/peers/hello", "peer")
+    assert (status, answer) == (200, {"node": "web-1", "caller": "web-2"})
+    for method, path in (
+        ("GET", "info"),
+        ("GET", "checks"),
+        ("POST", "token/rotate"),
+        ("POST", "programs/nodeserver/restart"),
+    ):
+        assert node.ask(f"/api/v1/{path}", "peer", method)[0] == 403
+
+
+def test_a_new_credential_takes_the_old_one_s_place_without_a_restart(node, config, monitor):
+    node.give([check("load", plugin="uptime", interval=0.2)])
+    node.wait_until_ready()
+    file = node.var / "secrets" / "nodeserver" / "token"
+    old = file.read_text()
+    assert node.ask("/api/v1/token/rotate", "operator", "POST")[0] == 403
+    status, answer = node.ask("/api/v1/token/rotate", "admin", "POST")
+    assert status == 200 and answer["token"] in file.read_text() and file.read_text() != old
+    assert file.stat().st_mode & 0o777 == 0o600
+    config.revoke(old)
+    before = len(monitor.of("load"))
+    monitor.wait_for(lambda: len(monitor.of("load")) > before + 2)
+
+
+def test_a_credential_is_rotated_in_time_before_it_ends(tmp_path):
+    from nodeward.core.auth import Credential
+    from nodeward.nodeserver.rotate import Rotation
+
+    class Asked:
+        url, posted = "http://config", 0
+
+        def post(self, path):
+            Asked.posted += 1
+            return {"token": tokens.mint()[0]}
+
+        def get(self, path):
+            return {}
+
+    class Known:
+        def __init__(self, lasts):
+            self.lasts = lasts
+
+        def find(self, identifier):
+            now = clock.now()
+            return Credential(
+                id=identifier,
+                name="web-1",
+                role="node",
+                hash="",
+                created=now - 8_000_000,
+                expires=self.lasts and now + self.lasts,
+            )
+
+    path = tmp_path / "token"
+    path.write_text(tokens.mint()[0])
+    assert not Rotation(Asked(), Known(None), path).unit()
+    assert not Rotation(Asked(), Known(8_000_000), path).unit()
+    assert Rotation(Asked(), Known(3_000_000), path).unit()
+    assert Asked.posted == 1
 
 
 def test_files_left_to_somebody_else_are_read_when_they_change(asleep, monitor):

@@ -15,7 +15,7 @@ from nodeward.core.errors import EXIT_OK, NodewardError
 COMMANDS = {
     "apply": "objects", "get": "objects", "delete": "objects", "find": "objects",
     "render": "bundles", "revisions": "revisions",
-    "user": "people", "token": "people",
+    "user": "people", "token": "people", "ping": "nodes",
     "logs": "logs",
     "states": "states", "ack": "states", "downtime": "states", "events": "states", "notifications": "states",
     "status": "roles", "configserver": "roles", "logserver": "roles", "monitor": "roles",

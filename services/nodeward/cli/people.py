@@ -88,6 +88,20 @@ def revoke(identifier: str) -> None:
     click.echo(f"The token '{revoked['name']}' is revoked.")
 
 
+@token.command()
+@click.argument("identifier", metavar="ID", required=False)
+@click.option("--node", help="A node, which takes a new credential itself, without a restart.")
+def rotate(identifier: str | None, node: str | None) -> None:
+    """Make a new token in place of the one with that ID, and print it: the old one ends when the new one is first used."""
+    if (identifier is None) == (node is None):
+        raise click.UsageError("Give either the ID of a token or --node NODE.")
+    if node is not None:
+        made = session.node_server(node).post("/api/v1/token/rotate")["token"]
+        click.echo(f"{node} has a new credential, {made}; the old one has ended.")
+    else:
+        click.echo(session.config().post(f"/api/v1/tokens/{identifier}/rotate")["token"])
+
+
 @token.command("enrol-key")
 def enrol_key() -> None:
     """Print the key that new nodes enrol with (on the config server's own machine)."""

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from nodeward.core.client import Client
-from nodeward.core.errors import ConfigError, Unavailable
+from nodeward.core.errors import ConfigError, NotFound, Unavailable
 from nodeward.core.files import read_secret
-from nodeward.core.settings import Settings, load
+from nodeward.core.settings import Settings, load, port
 
 SECONDS = 30.0
 
@@ -33,6 +33,18 @@ def server(role: str) -> Client:
         url = client.get("/api/v1/servers").get(role)
         if url is None:
             raise Unavailable(f"The config server at {client.url} knows no {role}.")
+    return Client(url, _token(settings()), timeout=SECONDS)
+
+
+def node_server(name: str) -> Client:
+    """Return the client of a node's node server, at the address that the config server knows. Raise NotFound if there is none."""
+    node = config().get(f"/api/v1/objects/node/{name}")
+    if node.get("agent") is False:
+        raise NotFound(f"Node '{name}' has no node server (agent: false); it is checked from '{node['checked_from']}'.")
+    address = node.get("address")
+    if not address:
+        raise NotFound(f"The config server knows no address of node '{name}'; give it one.")
+    url = f"http://{f'[{address}]' if ':' in address else address}:{port('nodeserver')}"
     return Client(url, _token(settings()), timeout=SECONDS)
 
 

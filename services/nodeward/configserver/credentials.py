@@ -25,12 +25,20 @@ class Credentials:
         self._document: tuple[dict[str, Credential], bytes, str] | None = None
 
     def find(self, identifier: str) -> Credential | None:
-        """Return the credential of that id, and remember that it was used."""
-        found = self._known.get(identifier)
-        if found is not None and found.role == NODE and identifier not in self._used:
-            self._shelf.note_use(identifier)
-            self._used.add(identifier)
-        return found
+        """Return the credential of that id."""
+        return self._known.get(identifier)
+
+    def proven(self, identifier: str | None) -> None:
+        """Remember that a token was shown: it has been received, so what it supersedes ends."""
+        found = self._known.get(identifier or "")
+        if found is None or found.id in self._used or not (found.role == NODE or found.supersedes):
+            return
+        with self._lock:
+            self._shelf.note_use(found.id)
+            old = self._known.get(found.supersedes or "")
+            if old is not None and old.revoked is None:
+                self.revoke(old.id)
+            self._used.add(found.id)
 
     def all(self) -> list[Credential]:
         """Return every credential, oldest first."""
@@ -50,9 +58,25 @@ class Credentials:
         replacing: list[str] | None = None,
     ) -> str:
         """Make a credential and return its token, which nobody can be told again; revoke those in `replacing`, too."""
+        return self._made(Credential(id="", name=name, role=role, hash="", node=node, expires=expires), replacing)[1]
+
+    def rotate(self, identifier: str) -> tuple[Credential, str]:
+        """Return a new credential in place of another, and its token. The old one ends when the new one is used.
+
+        Raise NotFound if there is none in force of that id.
+        """
+        with self._lock:
+            old = next((each for each in self.in_force() if each.id == identifier), None)
+            if old is None:
+                raise _none_in_force(identifier)
+            lasts = None if old.expires is None else self._now() + old.expires - old.created
+            lost = [each.id for each in self.in_force() if each.supersedes == old.id and each.id not in self._used]
+            return self._made(old.model_copy(update={"expires": lasts, "supersedes": old.id}), lost)
+
+    def _made(self, wanted: Credential, replacing: list[str] | None) -> tuple[Credential, str]:
         token, identifier, digest = tokens.mint()
         at = self._now()
-        made = Credential(id=identifier, name=name, role=role, hash=digest, node=node, created=at, expires=expires)
+        made = wanted.model_copy(update={"id": identifier, "hash": digest, "created": at})
         with self._lock:
             self._shelf.put_credential(made, replacing or [], at)
             known = dict(self._known)
@@ -60,14 +84,14 @@ class Credentials:
                 known[each] = known[each].model_copy(update={"revoked": at})
             known[identifier] = made
             self._known = known
-        return token
+        return made, token
 
     def revoke(self, identifier: str) -> Credential:
         """Revoke a credential and return it. Raise NotFound if there is none in force of that id."""
         with self._lock:
             at = self._now()
             if not self._shelf.revoke(identifier, at):
-                raise NotFound(f"There is no token in force with id '{identifier}'. `nodeward token list` shows them.")
+                raise _none_in_force(identifier)
             revoked = self._known[identifier].model_copy(update={"revoked": at})
             self._known = {**self._known, identifier: revoked}
             return revoked
@@ -98,7 +122,7 @@ class Credentials:
         """Return the list as the other servers copy it, and its tag; made once per change, for it is asked all the time."""
         known = self._known
         if self._document is None or self._document[0] is not known:
-            body = json.dumps([each.model_dump() for each in known.values()]).encode()
+            body = json.dumps([each.model_dump(exclude={"supersedes"}) for each in known.values()]).encode()
             self._document = (known, body, hashlib.sha256(body).hexdigest()[:24])
         return self._document[1:]
 
@@ -111,3 +135,7 @@ class Credentials:
             raise NotAuthenticated(
                 "That enrolment key is not this appliance's; secrets/node/enrol of its config server has it."
             )
+
+
+def _none_in_force(identifier: str) -> NotFound:
+    return NotFound(f"There is no token in force with id '{identifier}'. `nodeward token list` shows them.")

@@ -123,6 +123,14 @@ class Deed(Body):
     what: str = Field(min_length=1, max_length=500)
 
 
+class Refusal(Body):
+    """Somebody whom another server refused."""
+
+    who: str = Field(min_length=1, max_length=200)
+    address: str | None = Field(None, max_length=255)
+    what: str = Field(min_length=1, max_length=500)
+
+
 class NewToken(Body):
     """A token to be."""
 

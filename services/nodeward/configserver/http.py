@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from flask import Response, jsonify, request
+from flask import Response, g, jsonify, request
 from flask_openapi3 import OpenAPI
 
 from nodeward.configserver.bundles import Bundles
@@ -16,8 +16,9 @@ from nodeward.configserver.rollout.delivery import Delivery
 from nodeward.configserver.rollout.nodes import Nodes
 from nodeward.configserver.throttle import Throttle
 from nodeward.core import clock, http
-from nodeward.core.auth import OPERATOR
+from nodeward.core.auth import NODE, OPERATOR, SERVICE
 from nodeward.core.http import SECURITY, needs, principal
+from nodeward.core.refusals import REFUSE, Refusals, Refused
 from nodeward.store.base_registry import Change, Deed
 from nodeward.supervise.http import mount as mount_programs
 
@@ -39,13 +40,16 @@ class Parts:
     now: Callable[[], int] = clock.now
 
 
-def create(parts: Parts) -> OpenAPI:
+def create(parts: Parts, refusals: Refusals) -> OpenAPI:
     """Return the config server's app."""
     from nodeward.configserver import http_delivery, http_nodes, http_objects, http_people
-    from nodeward.configserver.forms import NumberedPage
+    from nodeward.configserver.forms import NumberedPage, Refusal
 
     shelf = parts.registry.shelf
-    app = http.create("configserver", "config server", parts.credentials, lambda: list(filter(None, [shelf.trouble()])))
+    app = http.create(
+        "configserver", "config server", parts.credentials, lambda: list(filter(None, [shelf.trouble()])), refusals
+    )
+    app.before_request(lambda: parts.credentials.proven(g.principal.token) if "principal" in g else None)
     http_objects.mount(app, parts)
     http_nodes.mount(app, parts)
     http_people.mount(app, parts)
@@ -70,7 +74,21 @@ def create(parts: Parts) -> OpenAPI:
         ]
         return jsonify(items=rows, next=deeds[-1].id if len(deeds) == query.limit else None)
 
+    @app.post("/api/v1/refusals", summary="Whom another server refused", security=SECURITY)
+    @needs(SERVICE, NODE)
+    def refused(body: Refusal) -> Response:
+        refusals.hear(Refused(body.who, body.address, body.what, via=principal().name))
+        return jsonify(noted=True)
+
     return app
+
+
+def note_refused(parts: Parts, refused: Refused) -> None:
+    """Add to the audit list that somebody was refused, here or at another server."""
+    deed = Deed(
+        at=parts.now(), who=refused.who, via=refused.via, address=refused.address, action=REFUSE, what=refused.what
+    )
+    parts.registry.shelf.note(deed)
 
 
 def note(parts: Parts, action: str, what: str, who: str | None = None, via: str | None = None) -> None:

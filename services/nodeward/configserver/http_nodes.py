@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from flask import Response, jsonify, request
+from flask import Response, g, jsonify, request
 from flask_openapi3 import OpenAPI
 
 from nodeward.configserver import forms, inventory, monitoring
@@ -80,6 +80,7 @@ def mount(app: OpenAPI, parts: Parts) -> None:
     @needs()
     def enrol(body: forms.Enrolment) -> Response:
         who = ("enrol", request.remote_addr)
+        g.who = f"enrolment as {body.node}"
         parts.throttle.admit(who, "wrong enrolment keys")
         parts.credentials.check_key(body.key, parts.enrolment_key)
         parts.throttle.forgive(who)

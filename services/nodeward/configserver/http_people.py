@@ -3,15 +3,15 @@
 import logging
 from typing import Any
 
-from flask import Response, jsonify, request
+from flask import Response, g, jsonify, request
 from flask_openapi3 import OpenAPI
 
 from nodeward.configserver import forms
 from nodeward.configserver.http import Parts, note
 from nodeward.core import clock
-from nodeward.core.auth import ADMIN, NODE, SERVICE, Credential
-from nodeward.core.errors import BadInput, NotAuthenticated, Problem, TooMany
-from nodeward.core.http import SECURITY, needs
+from nodeward.core.auth import ADMIN, NODE, SERVICE, VIEWER, Credential
+from nodeward.core.errors import BadInput, NotAllowed, NotAuthenticated, Problem, TooMany
+from nodeward.core.http import SECURITY, needs, principal
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +23,7 @@ def mount(app: OpenAPI, parts: Parts) -> None:
     @needs(SERVICE)
     def login(body: forms.Login) -> Response:
         address = body.address or request.remote_addr or ""
+        g.who, g.address = body.name, address  # for the audit list, should this be refused
         try:
             account = parts.people.log_in(body.name, body.password, address)
         except (NotAuthenticated, TooMany) as error:
@@ -56,6 +57,29 @@ def mount(app: OpenAPI, parts: Parts) -> None:
         token = parts.credentials.make(body.name, body.role, body.node, expires)
         note(parts, "create", f"token {body.name} ({body.role})")
         return jsonify(token=token, name=body.name, role=body.role, node=body.node), 201
+
+    @app.post(
+        "/api/v1/tokens/rotate", summary="A new token in place of the one that asks; that ends with its first use",
+        security=SECURITY,
+    )  # fmt: skip
+    @needs(VIEWER, NODE)
+    def rotate_own() -> tuple[Response, int]:
+        asker = principal()
+        if asker.via or asker.role == SERVICE:
+            raise NotAllowed(
+                "The tokens of the appliance's own servers are the config server's: it makes them when it starts."
+            )
+        return _rotated(str(asker.token))
+
+    @app.post("/api/v1/tokens/<id>/rotate", summary="A new token in place of another", security=SECURITY)
+    @needs(ADMIN)
+    def rotate_token(path: forms.TokenPath) -> tuple[Response, int]:
+        return _rotated(path.id)
+
+    def _rotated(identifier: str) -> tuple[Response, int]:
+        made, token = parts.credentials.rotate(identifier)
+        note(parts, "rotate", f"token {made.name} ({identifier} → {made.id})")
+        return jsonify(token=token, **_row(made)), 201
 
     @app.delete("/api/v1/tokens/<id>", summary="Revoke a token", security=SECURITY)
     @needs(ADMIN)

@@ -21,6 +21,7 @@ from nodeward.core import log, program, settings
 from nodeward.core.client import Client
 from nodeward.core.files import only_one, read_secret
 from nodeward.core.program import Worker
+from nodeward.core.refusals import Refusals
 from nodeward.core.server import Server
 from nodeward.store.base_registry import RegistryShelf
 from nodeward.store.choose_registry import open_registry
@@ -60,9 +61,10 @@ def serve(loaded: ConfigserverSettings, files: Files, shelf: RegistryShelf) -> i
         registry, bundles, credentials, people, throttle, loaded.servers, key, loaded.var, delivery, nodes
     )
     shipper = log.Shipper(loaded, lambda: Client(loaded.servers["logserver"], own))
-    server = Server(Quick(http.create(parts), parts), loaded.bind, settings.port("configserver"), threads=24)
+    refusals = Refusals(lambda refused: http.note_refused(parts, refused))
+    server = Server(Quick(http.create(parts, refusals), parts), loaded.bind, settings.port("configserver"), threads=24)
     try:
-        return program.run([shipper, Worker("bundle-marks", bundles.flush), server])
+        return program.run([shipper, Worker("bundle-marks", bundles.flush), Worker("refusals", refusals.unit), server])
     finally:
         bundles.flush()
 

@@ -56,6 +56,7 @@ class Quick:
                 self._parts.credentials,
                 clock.now(),
             )
+            self._parts.credentials.proven(asker.token)
             return self._document(environ["PATH_INFO"], asker, environ.get("HTTP_IF_NONE_MATCH"), environ.get(_TOLD))
         except NodewardError:
             return None, None

@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -46,16 +46,21 @@ class Credential(BaseModel):
     created: int = 0
     expires: int | None = None
     revoked: int | None = None
+    supersedes: str | None = None  # the id of the one that ends when this one is used for the first time
 
 
 @dataclass(frozen=True)
 class Principal:
-    """The one who is asking, for one request: `via` names the server that asks on a person's behalf."""
+    """The one who is asking, for one request: `via` names the server that asks on a person's behalf.
+
+    `node` says which node it is for role node, which `needs("operator", "node")` admits; `token` is the id of the credential.
+    """
 
     name: str
     role: str
     node: str | None = None
     via: str | None = None
+    token: str | None = field(default=None, compare=False)
 
     def reaches(self, needed: tuple[str, ...]) -> bool:
         """Say whether this principal has one of the roles in `needed`, or a higher one (viewer < operator < admin < service)."""
@@ -83,7 +88,7 @@ def authenticate(header: str | None, on_behalf: str | None, source: CredentialSo
     Raise NotAuthenticated if there is no token, or one that is unknown, expired or revoked.
     """
     if not header:
-        raise NotAuthenticated("This needs a token: send it as 'Authorization: Bearer TOKEN'.")
+        raise NotAuthenticated("This needs a token: send it as 'Authorization: Bearer TOKEN'.", who="no token")
     scheme, _, token = header.partition(" ")
     identifier = tokens.identifier(token.strip())
     if scheme.lower() != "bearer" or identifier is None:
@@ -92,10 +97,12 @@ def authenticate(header: str | None, on_behalf: str | None, source: CredentialSo
     if credential is None or not tokens.matches(token.strip(), credential.hash):
         raise NotAuthenticated("That token is not known here. It may have been mistyped, or made by another appliance.")
     if credential.revoked is not None:
-        raise NotAuthenticated(f"The token '{credential.name}' was revoked.")
+        raise NotAuthenticated(f"The token '{credential.name}' was revoked.", who=credential.name)
     if credential.expires is not None and credential.expires <= at:
-        raise NotAuthenticated(f"The token '{credential.name}' expired at {clock.rfc3339(credential.expires)}.")
-    return _acting_for(Principal(credential.name, credential.role, credential.node), on_behalf)
+        moment = clock.rfc3339(credential.expires)
+        raise NotAuthenticated(f"The token '{credential.name}' expired at {moment}.", who=credential.name)
+    asker = Principal(credential.name, credential.role, credential.node, token=credential.id)
+    return _acting_for(asker, on_behalf)
 
 
 def _acting_for(principal: Principal, on_behalf: str | None) -> Principal:
@@ -107,7 +114,7 @@ def _acting_for(principal: Principal, on_behalf: str | None) -> Principal:
         raise NotAllowed(
             "Only a server of the appliance may ask on behalf of a user, and a user is viewer, operator or admin."
         )
-    return Principal(name, role, via=principal.name)
+    return Principal(name, role, via=principal.name, token=principal.token)
 
 
 class CredentialCopy:

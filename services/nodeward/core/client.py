@@ -3,7 +3,7 @@
 import json
 import re
 import urllib.parse
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import urllib3
@@ -36,25 +36,32 @@ _BY_STATUS: dict[int, type[NodewardError]] = {
 
 
 class Client:
-    """Talks to one server. Safe to use from several threads.
+    """Talks to one server. Safe to use from several threads. `token` may be a function: one that is rotated is shown at once.
 
     Every method raises the NodewardError that fits the answer's status (its detail is the server's own sentence), or
     Unavailable if there was no answer within the time limit.
     """
 
-    def __init__(self, url: str, token: str | None = None, timeout: float = 10.0, on_behalf: str | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        token: str | Callable[[], str] | None = None,
+        timeout: float = 10.0,
+        on_behalf: str | None = None,
+    ) -> None:
         self.url = url.rstrip("/")
         self._timeout = timeout
-        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._token = token
+        self._on_behalf: dict[str, str] = {}
         if on_behalf:
-            self._headers["Nodeward-User"] = on_behalf
+            self._on_behalf = {"Nodeward-User": on_behalf}
         self._pool = urllib3.PoolManager(maxsize=8, retries=False)
 
     def acting_for(self, user: str, role: str) -> "Client":
         """Return a client of the same pool that asks in a person's name (only a service's token may)."""
         other = Client.__new__(Client)
         other.url, other._timeout, other._pool = self.url, self._timeout, self._pool
-        other._headers = {**self._headers, "Nodeward-User": f"{user}; role={role}"}
+        other._token, other._on_behalf = self._token, {"Nodeward-User": f"{user}; role={role}"}
         return other
 
     def get(self, path: str, query: Mapping[str, Any] | None = None, timeout: float | None = None) -> Any:
@@ -100,7 +107,7 @@ class Client:
                 method,
                 self._full(path, query),
                 body=body,
-                headers={**self._headers, **(headers or {})},
+                headers={**self._headers(), **(headers or {})},
                 timeout=urllib3.Timeout(connect=min(5.0, timeout or self._timeout), read=timeout or self._timeout),
                 redirect=False,
             )
@@ -114,7 +121,7 @@ class Client:
         """GET an answer of one JSON value a line (application/x-ndjson) and yield each as it comes."""
         try:
             answer = self._pool.request(
-                "GET", self._full(path, query), headers=self._headers, timeout=60.0, preload_content=False
+                "GET", self._full(path, query), headers=self._headers(), timeout=60.0, preload_content=False
             )
             if answer.status >= 400:
                 answer.read(cache_content=True)
@@ -122,6 +129,10 @@ class Client:
             yield from (json.loads(line) for line in _lines(answer))
         except urllib3.exceptions.HTTPError as error:
             raise Unavailable(f"{self.url} broke off while answering {path}: {_reason(error)}.") from None
+
+    def _headers(self) -> dict[str, str]:
+        token = self._token() if callable(self._token) else self._token
+        return {**({"Authorization": f"Bearer {token}"} if token else {}), **self._on_behalf}
 
     def _full(self, path: str, query: Mapping[str, Any] | None) -> str:
         """Return the URL. Raise BadInput for a name that would lead elsewhere (`../`), or that is no text."""

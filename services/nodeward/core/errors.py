@@ -61,10 +61,14 @@ class ConfigError(NodewardError):
 
 
 class NotAuthenticated(NodewardError):
-    """No token, or one that is unknown, expired or revoked."""
+    """No token, or one that is unknown, expired or revoked. `who` is for the audit list: whose it was, or what it was."""
 
     status = 401
     title = "Not authenticated"
+
+    def __init__(self, detail: str, problems: list[Problem] | None = None, who: str = "unknown token") -> None:
+        super().__init__(detail, problems)
+        self.who = who
 
 
 class NotAllowed(NodewardError):

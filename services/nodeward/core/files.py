@@ -47,6 +47,27 @@ def read_secret(path: Path, what: str) -> str:
     return secret
 
 
+class SecretFile:
+    """A secret that may be replaced while the program runs: called, it returns what the file says now."""
+
+    def __init__(self, path: Path, what: str) -> None:
+        self._path, self._what = path, what
+        self._known: tuple[tuple[int, int], str] | None = None
+
+    def __call__(self) -> str:
+        """Return the secret; the one known before while the file is out of reach. Raise ConfigError if there never was one."""
+        try:
+            there = self._path.stat()
+        except OSError:
+            if self._known is not None:
+                return self._known[1]
+            return read_secret(self._path, self._what)
+        state = (there.st_ino, there.st_mtime_ns)
+        if self._known is None or self._known[0] != state:
+            self._known = (state, read_secret(self._path, self._what))
+        return self._known[1]
+
+
 def await_secret(path: Path, what: str, seconds: float) -> str:
     """Return the secret in `path`, waiting so long for another program to write it. Raise ConfigError, naming `what`."""
     deadline = time.monotonic() + seconds

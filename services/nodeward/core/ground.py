@@ -4,6 +4,7 @@ A role's `main` reads: settings → `ground` → its own parts → `program.run(
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,11 +12,13 @@ from nodeward.core import log
 from nodeward.core.auth import CredentialCopy
 from nodeward.core.client import Client
 from nodeward.core.errors import NodewardError, Unavailable
-from nodeward.core.files import await_secret, write_atomic
+from nodeward.core.files import SecretFile, await_secret, write_atomic
 from nodeward.core.program import Part, Worker
+from nodeward.core.refusals import Refusals, Refused
 from nodeward.core.settings import Settings
 
 REFRESH_SECONDS = 5.0
+REFUSALS_SECONDS = 2.0
 TOKEN_PATIENCE = (
     60.0  # seconds; the config server mints the tokens when it first starts, and may start later than we do
 )
@@ -25,17 +28,18 @@ TOKEN_PATIENCE = (
 class Ground:
     """What every role but the config server begins with. `parts` go first into `program.run`."""
 
-    token: str
+    token: Callable[[], str]
     config: Client
     credentials: CredentialCopy
     servers: "Servers"
+    refusals: Refusals
     parts: list[Part]
 
 
 class Servers:
     """Where the appliance's servers are, by role, as the config server says; the last answer is kept on disk."""
 
-    def __init__(self, config: Client, token: str, cache: Path) -> None:
+    def __init__(self, config: Client, token: Callable[[], str], cache: Path) -> None:
         self._config, self._token, self._cache = config, token, cache
         self._etag: str | None = None
         self._clients: dict[str, Client] = {}
@@ -70,11 +74,13 @@ class Servers:
 
 def ground(settings: Settings, patience: float = TOKEN_PATIENCE) -> Ground:
     """Given a role's settings, return its ground. Raise ConfigError if its token is not there within `patience` seconds."""
-    token = await_secret(settings.token_file, f"The token of {settings.role}", patience)
+    await_secret(settings.token_file, f"The token of {settings.role}", patience)
+    token = SecretFile(settings.token_file, f"The token of {settings.role}")
     config = Client(settings.config_url, token)
     credentials = CredentialCopy(config, settings.data / "credentials.json")
     servers = Servers(config, token, settings.data / "servers.json")
     shipper = log.Shipper(settings, lambda: servers.client("logserver"))
+    refusals = Refusals(lambda refused: config.post("/api/v1/refusals", _told(refused)))
 
     def refresh() -> bool:
         credentials.refresh()
@@ -84,4 +90,13 @@ def ground(settings: Settings, patience: float = TOKEN_PATIENCE) -> Ground:
             pass  # the credentials' refresh has said so already
         return False
 
-    return Ground(token, config, credentials, servers, [shipper, Worker("ground", refresh, idle=REFRESH_SECONDS)])
+    parts: list[Part] = [
+        shipper,
+        Worker("ground", refresh, idle=REFRESH_SECONDS),
+        Worker("refusals", refusals.unit, idle=REFUSALS_SECONDS),
+    ]
+    return Ground(token, config, credentials, servers, refusals, parts)
+
+
+def _told(refused: Refused) -> dict[str, str | None]:
+    return {"who": refused.who, "address": refused.address, "what": refused.what}

@@ -18,7 +18,8 @@ from werkzeug.exceptions import HTTPException
 
 from nodeward.core import clock
 from nodeward.core.auth import NODE, VIEWER, CredentialSource, Principal, authenticate
-from nodeward.core.errors import BadInput, NodewardError, NotAllowed, Problem
+from nodeward.core.errors import BadInput, NodewardError, NotAllowed, NotAuthenticated, Problem
+from nodeward.core.refusals import Refusals, Refused
 
 log = logging.getLogger(__name__)
 
@@ -94,10 +95,12 @@ class _Json(DefaultJSONProvider):
             raise ValueError("the JSON is nested too deeply") from None
 
 
-def create(role: str, title: str, credentials: CredentialSource, ready: ReadyCheck) -> OpenAPI:
+def create(
+    role: str, title: str, credentials: CredentialSource, ready: ReadyCheck, refusals: Refusals | None = None
+) -> OpenAPI:
     """Return the Flask app of `role` with everything that every role answers.
 
-    `ready` returns the sentences that say what is not ready yet: none means ready.
+    `ready` returns the sentences that say what is not ready yet: none means ready. Who is refused is told to `refusals`.
     """
     app = OpenAPI(
         f"nodeward.{role}",
@@ -116,6 +119,8 @@ def create(role: str, title: str, credentials: CredentialSource, ready: ReadyChe
     _health(app, ready)
     _whoami(app)
     app.register_error_handler(NodewardError, _nodeward_error)
+    if refusals is not None:
+        _hear(app, refusals)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unexpected)
     return app
@@ -170,6 +175,20 @@ def _guard(app: Flask, credentials: CredentialSource) -> None:
         if needed is None or not g.principal.reaches(needed):
             wanted = " or ".join(needed or ("nobody",))
             raise NotAllowed(f"'{g.principal.name}' is {g.principal.role}; this needs {wanted}.")
+
+
+def _hear(app: Flask, refusals: Refusals) -> None:
+    """Tell whoever answers for the audit list of every 401 and 403, wherever it was raised."""
+
+    def hear(error: NodewardError) -> Response:
+        asker: Principal | None = g.get("principal")
+        who = asker.name if asker else getattr(error, "who", "unknown")
+        where = f"{app.name.removeprefix('nodeward.')}: {request.method} {request.path}"
+        refusals.hear(Refused(g.get("who", who), g.get("address", request.remote_addr), f"{where}: {error.detail}"))
+        return problem(error)
+
+    app.register_error_handler(NotAuthenticated, hear)
+    app.register_error_handler(NotAllowed, hear)
 
 
 def _count(app: Flask) -> None:

@@ -65,7 +65,9 @@ def build(settings: LogserverSettings, base: Ground, shelf: LogShelf) -> list[Pa
     receiver = Receiver(shelf)
     senders = Senders(base.config)
     syslog = Syslog(settings.bind, settings.syslog_port, settings.syslog_timezone, receiver.store, senders.node_of)
-    app = core_http.create("logserver", "log server", base.credentials, lambda: not_ready(shelf, receiver))
+    app = core_http.create(
+        "logserver", "log server", base.credentials, lambda: not_ready(shelf, receiver), base.refusals
+    )
     mount(app, shelf, receiver)
     programs.mount(app, settings.var)
     Figures(app.extensions["metrics"], shelf, receiver, syslog)

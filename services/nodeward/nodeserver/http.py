@@ -11,15 +11,14 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from pydantic import BaseModel, Field
 
 from nodeward.core import clock
-from nodeward.core.auth import NODE, OPERATOR, VIEWER, CredentialSource
-from nodeward.core.client import Client
-from nodeward.core.errors import NotFound, Unavailable
+from nodeward.core.auth import ADMIN, NODE, OPERATOR, VIEWER, CredentialSource
 from nodeward.core.http import SECURITY, Query, create, needs, no_body, principal
+from nodeward.core.refusals import Refusals
 from nodeward.core.states import node_state, service_state
 from nodeward.nodeserver import http_bundle, info
-from nodeward.nodeserver.checks.base import CannotTell, why
-from nodeward.nodeserver.checks.icmp import ping
 from nodeward.nodeserver.node import Node
+from nodeward.nodeserver.peers import Peers
+from nodeward.nodeserver.rotate import Rotation
 from nodeward.nodeserver.runner import Row
 from nodeward.nodeserver.schedule import Entry, is_soft
 from nodeward.supervise import http as programs
@@ -54,15 +53,21 @@ class PingQuery(Query):
     count: int = Field(3, ge=1, le=10, description="How many echoes.")
 
 
-def app(node: Node, credentials: CredentialSource, config: Client) -> OpenAPI:
+def app(node: Node, credentials: CredentialSource, peers: Peers, refusals: Refusals, rotation: Rotation) -> OpenAPI:
     """Return the app of a node server."""
-    made = create("nodeserver", "node server", credentials, node.not_ready)
+    made = create("nodeserver", "node server", credentials, node.not_ready, refusals)
     made.extensions["metrics"].register(_Figures(node))
     programs.mount(made, node.settings.var)
     http_bundle.mount(made, node)
     _information(made, node)
     _checks(made, node)
-    _peers(made, node, config)
+    _peers(made, node, peers)
+
+    @made.post("/api/v1/token/rotate", summary="Let this node take a new credential", security=SECURITY)
+    @needs(ADMIN)
+    def rotate() -> Response:
+        return jsonify(node=node.settings.node, token=rotation.rotate())
+
     return made
 
 
@@ -98,33 +103,16 @@ def _checks(made: OpenAPI, node: Node) -> None:
         return jsonify(result_row(node.runner.run_now((target, service))))
 
 
-def _peers(made: OpenAPI, node: Node, config: Client) -> None:
+def _peers(made: OpenAPI, node: Node, peers: Peers) -> None:
+    @made.get("/api/v1/peers/hello", summary="Who is this, and who asks?", security=SECURITY)
+    @needs(OPERATOR, NODE)
+    def hello() -> Response:
+        return jsonify(node=node.settings.node, caller=principal().node)
+
     @made.get("/api/v1/peers/<name>/ping", summary="Can this node reach that one?", security=SECURITY)
     @needs(OPERATOR, NODE)
     def ping_peer(path: PeerPath, query: PingQuery) -> Response:
-        address = look_up(config, path.name)
-        answer = {"from": node.settings.node, "to": path.name, "address": address}
-        try:
-            times = ping(address, query.count, 0.2, 5.0)
-        except CannotTell as error:
-            raise Unavailable(f"{node.settings.node} cannot ping: {error}.") from None
-        except OSError as error:
-            return jsonify(**answer, reachable=False, loss=100.0, times=[], error=why(error))
-        came = [round(one, 6) for one in times if one is not None]
-        loss = 100.0 * (len(times) - len(came)) / len(times)
-        return jsonify(**answer, reachable=bool(came), loss=loss, times=came, error=None)
-
-
-def look_up(config: Client, name: str) -> str:
-    """Return a peer's address as the config server knows it, and nobody else. Raise NotFound if it knows none."""
-    found = config.get("/api/v1/find", {"name": name})
-    rows = found["items"] if isinstance(found, dict) else found
-    addresses = [row.get("address") for row in rows if row.get("name") == name]
-    if not addresses:
-        raise NotFound(f"The config server knows no node '{name}'.")
-    if not addresses[0]:
-        raise NotFound(f"The config server knows no address of node '{name}'; give it one.")
-    return str(addresses[0])
+        return jsonify(peers.ping(path.name, query.count))
 
 
 def standing(node: Node) -> dict[str, Any]:

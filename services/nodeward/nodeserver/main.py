@@ -10,7 +10,11 @@ from nodeward.core.ground import ground
 from nodeward.nodeserver import http
 from nodeward.nodeserver.enrol import enrol
 from nodeward.nodeserver.node import Node
+from nodeward.nodeserver.peers import Peers
+from nodeward.nodeserver.rotate import Rotation
 from nodeward.nodeserver.settings import NodeserverSettings
+
+ROTATION_SECONDS = 60.0
 
 
 def main() -> int:
@@ -27,9 +31,13 @@ def main() -> int:
     stand = ground(role)
     node = Node(role, stand)
     node.install()
-    face = server.Server(http.app(node, stand.credentials, stand.config), role.bind, settings.port("nodeserver"))
+    rotation = Rotation(stand.config, stand.credentials, role.token_file)
+    peers = Peers(role.node, stand.config, stand.token)
+    app = http.app(node, stand.credentials, peers, stand.refusals, rotation)
+    face = server.Server(app, role.bind, settings.port("nodeserver"))
+    rotating = program.Worker("rotation", rotation.unit, idle=ROTATION_SECONDS)
     try:
-        return program.run([*stand.parts, *node.parts(), face], stop)
+        return program.run([*stand.parts, *node.parts(), rotating, face], stop)
     finally:
         node.close()
 

@@ -229,4 +229,5 @@ def _object(change: Change, number: int) -> UpdateOne:
 def _credential(found: Doc, replaced: int | None) -> Credential:
     names = ("name", "role", "hash", "node", "created", "expires")
     revoked = found["revoked"] if found["revoked"] is not None else replaced
-    return Credential(id=found["_id"], revoked=revoked, **{name: found[name] for name in names})
+    known = {name: found[name] for name in names}
+    return Credential(id=found["_id"], revoked=revoked, supersedes=found.get("supersedes"), **known)

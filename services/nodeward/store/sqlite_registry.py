@@ -29,7 +29,8 @@ MIGRATIONS = [
         action TEXT NOT NULL, what TEXT NOT NULL
     );
     CREATE TABLE bundles (node TEXT PRIMARY KEY, digest TEXT NOT NULL, revision INTEGER NOT NULL);
-    """
+    """,
+    "ALTER TABLE credentials ADD COLUMN supersedes TEXT",
 ]
 
 
@@ -96,7 +97,7 @@ class SqliteRegistryShelf:
 
     def credentials(self) -> list[Credential]:
         """Return every credential, in the order they were made."""
-        names = ("id", "name", "role", "hash", "node", "created", "expires", "revoked")
+        names = ("id", "name", "role", "hash", "node", "created", "expires", "revoked", "supersedes")
         rows = self._ask(f"SELECT {', '.join(names)} FROM credentials ORDER BY rowid")  # noqa: S608 - our own words
         return [Credential(**dict(zip(names, row, strict=True))) for row in rows]
 
@@ -109,8 +110,8 @@ class SqliteRegistryShelf:
                     "UPDATE credentials SET revoked = ? WHERE id = ? AND revoked IS NULL", (at, identifier)
                 )
             self._connection.execute(
-                "INSERT INTO credentials (id, name, role, hash, node, created, expires, revoked)"
-                " VALUES (:id, :name, :role, :hash, :node, :created, :expires, :revoked)",
+                "INSERT INTO credentials (id, name, role, hash, node, created, expires, revoked, supersedes)"
+                " VALUES (:id, :name, :role, :hash, :node, :created, :expires, :revoked, :supersedes)",
                 row,
             )
 

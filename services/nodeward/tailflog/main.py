@@ -15,7 +15,7 @@ from pydantic import Field
 
 from nodeward.core import began, clock, log, program
 from nodeward.core.errors import BadInput, ConfigError, NodewardError
-from nodeward.core.files import read_secret
+from nodeward.core.files import SecretFile
 from nodeward.core.settings import Settings, load
 from nodeward.tailflog import adhoc, config
 from nodeward.tailflog.checkpoint import Checkpoint
@@ -27,6 +27,7 @@ from nodeward.tailflog.tail import Tail
 logger = logging.getLogger(__name__)
 
 LOOK = 0.5  # seconds between two looks at the bundle
+FROM_ENROLMENT = "The token of this node (the node server gets it when it enrols)"
 CHECKPOINT = 2.0  # seconds between two checkpoints
 
 
@@ -90,7 +91,7 @@ class Bundle:
     """The node's bundle: applies `tailflog.json` when it comes and whenever it changes."""
 
     def __init__(self, settings: TailflogSettings, tail: Tail, server: LogServer) -> None:
-        self._path, self._token = settings.bundle, settings.node_token
+        self._path, self._token = settings.bundle, SecretFile(settings.node_token, FROM_ENROLMENT)
         self._tail, self._server = tail, server
         self._seen: tuple[int, int, int] | None = None
         self._said = ""
@@ -117,8 +118,8 @@ class Bundle:
         return True
 
     def token(self) -> str:
-        """Return the node's token. Raise ConfigError while it is not there."""
-        return read_secret(self._token, "The token of this node (the node server gets it when it enrols)")
+        """Return the node's token, also a new one that took the old one's place. Raise ConfigError while it is not there."""
+        return self._token()
 
     def _apply(self) -> None:
         try:

@@ -55,7 +55,7 @@ class LogServer:
         if not self._url:
             raise Unavailable("Where the log server is, is not known yet: the node's bundle has not come.")
         if self._client is None:
-            self._client = Client(self._url, self._token(), timeout=TIMEOUT)
+            self._client = Client(self._url, self._token, timeout=TIMEOUT)
         return self._client
 
     def deliver(self, body: bytes) -> None:

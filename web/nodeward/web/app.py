@@ -51,7 +51,7 @@ def serve() -> Wsgi:
 def create(settings: WebSettings, stand: Ground) -> Wsgi:
     """Return the whole WSGI app: the common API by token, everything else by login."""
     pages = create_pages(settings, Backends(settings, stand))
-    api = http.create("web", "web", stand.credentials, lambda: assets.missing())
+    api = http.create("web", "web", stand.credentials, lambda: assets.missing(), stand.refusals)
     supervise_http.mount(api, settings.var)
 
     def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
