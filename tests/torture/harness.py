@@ -10,7 +10,7 @@ import sys
 import time
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -69,14 +69,20 @@ def _whole(raw: bytes) -> bool:
 
 
 class Following:
-    """A tailflog that follows `sources` of `node`, on its own NODEWARD_VAR. Use as a context manager."""
+    """A tailflog that follows `sources`, on its own NODEWARD_VAR. Use as a context manager.
 
-    def __init__(self, directory: Path, sink: Sink, sources: list[dict[str, Any]], **environment: str) -> None:
+    `under` is a command that ends by executing the one behind it (unshare, setpriv): what the process is put into.
+    """
+
+    def __init__(
+        self, directory: Path, sink: Sink, sources: list[dict[str, Any]], under: Sequence[str] = (), **environment: str
+    ) -> None:
         self.var, self.sink, self.sources = directory / "var", sink, sources
         self.logs = directory / "logs"
         self.logs.mkdir(exist_ok=True)
         self._environment = {**os.environ, "NODEWARD_VAR": str(self.var), "TZ": "UTC", **environment}
         self._process: subprocess.Popen[bytes] | None = None
+        self.under, self.program = under, ["-m", "nodeward.tailflog.main"]
         self._revision = 0
         self.configure(sources)
         token = self.var / "secrets" / "nodeserver" / "token"
@@ -103,7 +109,7 @@ class Following:
         said = self.said().count("in force")
         with (self.var / "screen").open("ab") as screen:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "nodeward.tailflog.main"], env=self._environment, stdout=screen, stderr=screen
+                [*self.under, sys.executable, *self.program], env=self._environment, stdout=screen, stderr=screen
             )
         if ready:
             until(lambda: self.said().count("in force") > said, 20, "it did not begin to follow")
@@ -114,6 +120,12 @@ class Following:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    def died(self, seconds: float = 20.0) -> None:
+        """Wait until it has ended by itself."""
+        assert self._process is not None
+        self._process.wait(timeout=seconds)
+        self._process = None
 
     def stop(self) -> int:
         """End it as supervisor does; return its exit code."""
@@ -127,6 +139,14 @@ class Following:
         """Send SIGHUP."""
         assert self._process is not None
         self._process.send_signal(signal.SIGHUP)
+
+    def freeze(self) -> None:
+        """Let it do nothing until `thaw`."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        os.kill(self.pid, signal.SIGCONT)
 
     @property
     def pid(self) -> int:
@@ -218,7 +238,7 @@ def source(logs: Path, pattern: str = "*.log", name: str = "app", **more: Any) -
 def all_came(sink: Sink, *writers: Writer, seconds: float = 20.0) -> None:
     """Wait until everything written is in the sink's store; fail if anything is lost, there twice, or torn."""
     written = [text for writer in writers for text in writer.written]
-    sink.wait_for(len(written), seconds)
+    sink.wait_for(len(written), seconds + len(written) / 2000)
     verdict = judge(written, sink.raws())
     assert verdict.good, str(verdict)
     assert len(sink.raws()) == len(written)

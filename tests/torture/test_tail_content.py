@@ -1,6 +1,5 @@
 """What a line may hold, how many files there may be, what a wrong pattern may cost."""
 
-import os
 import time
 
 import psutil
@@ -21,9 +20,8 @@ ODD = [
 
 
 @pytest.mark.parametrize("format_", ["raw", "syslog", "json", "log4j", {"pattern": "(?P<message>.*)"}])
-def test_every_byte_of_a_line_comes_as_it_is(tmp_path, sink, logs, format_):
-    writer = Writer(logs / "app.log")
-    with Following(tmp_path, sink, [source(logs, format=format_)]):
+def test_every_byte_of_a_line_comes_as_it_is(sink, writer, follow, format_):
+    with follow(format=format_):
         writer.raw(b"".join(given for given, _ in ODD))
         assert sink.wait_for(len(ODD)) == [wanted for _, wanted in ODD]
 
@@ -31,27 +29,24 @@ def test_every_byte_of_a_line_comes_as_it_is(tmp_path, sink, logs, format_):
 @pytest.mark.parametrize(
     ("mark", "encoding"), [(b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"), (b"\xef\xbb\xbf", "utf-8")]
 )
-def test_a_byte_order_mark_tells_the_encoding_and_belongs_to_no_line(tmp_path, sink, logs, mark, encoding):
-    writer = Writer(logs / "app.log")
+def test_a_byte_order_mark_tells_the_encoding_and_belongs_to_no_line(sink, writer, follow, mark, encoding):
     text = ["erste Zeile", "zweite: ä € 𝄞 Ċ", "dritte"]
     data = mark + "".join(f"{one}\r\n" for one in text).encode(encoding)
-    with Following(tmp_path, sink, [source(logs)]):
+    with follow():
         for place in range(len(data)):
             writer.raw(data[place : place + 1])
         assert sink.wait_for(3) == [one.encode() for one in text]
 
 
-def test_a_named_encoding_is_made_utf8(tmp_path, sink, logs):
-    writer = Writer(logs / "app.log")
-    with Following(tmp_path, sink, [source(logs, encoding="shift_jis")]):
+def test_a_named_encoding_is_made_utf8(sink, writer, follow):
+    with follow(encoding="shift_jis"):
         writer.raw("日本語 ソ\n".encode("shift_jis"))
         assert sink.wait_for(1) == ["日本語 ソ".encode()]
 
 
-def test_a_huge_line_comes_in_pieces_with_flat_memory(tmp_path, sink, logs):
+def test_a_huge_line_comes_in_pieces_with_flat_memory(sink, writer, follow):
     size = (100 if LONG else 20) * 1024 * 1024
-    writer = Writer(logs / "app.log")
-    with Following(tmp_path, sink, [source(logs)]) as following:
+    with follow() as following:
         writer.raw(b"before\n")
         piece = bytes(range(97, 123)) * 40330
         for _ in range(size // len(piece)):
@@ -68,33 +63,40 @@ def test_a_huge_line_comes_in_pieces_with_flat_memory(tmp_path, sink, logs):
         assert psutil.Process(following.pid).memory_info().rss < 200 * 1024**2
 
 
-def test_thousands_of_idle_files_cost_little_and_one_line_in_any_is_seen_at_once(tmp_path, sink, logs):
-    count = 10_000 if LONG else 2000
+@pytest.mark.parametrize("count", [10_000, 50_000] if LONG else [2000])
+def test_thousands_of_idle_files_cost_little_and_one_line_in_any_is_seen_at_once(sink, logs, follow, count):
     for number in range(count):
         (logs / f"idle{number}.log").write_bytes(b"one\n")
-    with Following(tmp_path, sink, [source(logs)]) as following:
-        sink.wait_for(count, 60)
+    began = time.monotonic()
+    with follow() as following:
+        sink.wait_for(count, 30 + count / 200)
+        assert time.monotonic() - began < 30 + count / 200
         process = psutil.Process(following.pid)
-        time.sleep(0.5)
-        before, began = sum(process.cpu_times()[:2]), time.monotonic()
-        time.sleep(2.0)  # idleness is what is measured
-        assert (sum(process.cpu_times()[:2]) - before) / (time.monotonic() - began) < 0.1
+        until(lambda: _share(process) < 0.1, 60, "it did not come to rest")
         began = time.monotonic()
         with (logs / f"idle{count // 2}.log").open("ab") as file:
             file.write(b"two\n")
         sink.wait_for(count + 1)
-        assert time.monotonic() - began < 1.0
+        assert time.monotonic() - began < 2.0
+        assert process.memory_info().rss < 100 * 1024**2 + count * 8 * 1024
 
 
-def test_one_hot_file_does_not_starve_many_cold_ones(tmp_path, sink, logs):
+def _share(process: psutil.Process) -> float:
+    """Return the share of a CPU that a process takes for two seconds."""
+    before, began = sum(process.cpu_times()[:2]), time.monotonic()
+    time.sleep(2.0)  # idleness is what is measured
+    return float((sum(process.cpu_times()[:2]) - before) / (time.monotonic() - began))
+
+
+def test_one_hot_file_does_not_starve_many_cold_ones(sink, logs, follow):
     hot = Writer(logs / "hot.log", "hot")
-    hot.write(100_000, "x" * 80)
-    cold = [Writer(logs / f"cold{number}.log", f"cold{number}") for number in range(100)]
-    with Following(tmp_path, sink, [source(logs)]):
+    cold = [Writer(logs / f"cold{number}.log", f"cold{number}") for number in range(500)]
+    hot.write(200_000, "x" * 80)
+    with follow():
         for writer in cold:
             writer.write(1)
-        until(lambda: sum(b"cold" in raw for raw in sink.raws()) == 100, 20)
-        all_came(sink, hot, *cold, seconds=60)
+        until(lambda: sum(raw.startswith(b"cold") for raw in sink.raws()) == len(cold), 40)
+        all_came(sink, hot, *cold, seconds=90)
 
 
 @pytest.mark.parametrize("pattern", [r"(a+)+$", r"(.*)*x", r"\s+$", r"((\S+ )*)*(?P<end>zzz)$", "never matches"])
@@ -109,14 +111,3 @@ def test_a_hostile_pattern_costs_neither_a_line_nor_the_others_time(tmp_path, si
         sink.wait_for(2000, 20, "other")
         stored = sink.wait_for(900, 30, "bad")
         assert stored == lines * 300
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
-def test_a_file_that_may_not_be_read_is_said_and_read_once_it_may(tmp_path, sink, logs):
-    writer = Writer(logs / "app.log")
-    writer.path.chmod(0)
-    with Following(tmp_path, sink, [source(logs)]) as following:
-        writer.write(10)
-        until(lambda: "cannot be read: Permission denied" in following.said())
-        writer.path.chmod(0o600)
-        all_came(sink, writer)

@@ -9,16 +9,17 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
-from torture.harness import LONG, Following, Writer, all_came, judge, source, until
+import fakes
+from torture.harness import LONG, Writer, all_came, judge, source, until
 
 
-def test_sigkill_at_random_moments_among_rotations_loses_and_doubles_nothing(tmp_path, sink, logs):
+def test_sigkill_at_random_moments_among_rotations_loses_and_doubles_nothing(sink, writer, follow):
     chance = random.Random(7)
-    writer = Writer(logs / "app.log")
-    following = Following(tmp_path, sink, [source(logs, "app.log*")])
+    following = follow("app.log*")
     stop = threading.Event()
 
     def work() -> None:
@@ -28,13 +29,13 @@ def test_sigkill_at_random_moments_among_rotations_loses_and_doubles_nothing(tmp
             if chance.random() < 0.1:
                 turn += 1
                 writer.rotate(f"app.log.{turn}")
-            stop.wait(0.005)
+            stop.wait(0.05 if LONG else 0.005)  # so that the store of the test can follow
 
     thread = threading.Thread(target=work)
     with following:
         thread.start()
         try:
-            for _ in range(100 if LONG else 8):
+            for _ in range(40 if LONG else 8):
                 time.sleep(chance.uniform(0.05, 0.5))  # the moment of the kill is the case
                 following.kill()
                 following.start(ready=chance.random() < 0.5)
@@ -46,13 +47,12 @@ def test_sigkill_at_random_moments_among_rotations_loses_and_doubles_nothing(tmp
         all_came(sink, writer, seconds=60)
 
 
-def test_sigkill_between_the_steps_of_spool_and_checkpoint_loses_nothing(tmp_path, sink, logs):
+def test_sigkill_between_the_steps_of_spool_and_checkpoint_loses_nothing(sink, writer, follow):
     """Kill while reading at full speed with a slow server, so that spool, checkpoint and acknowledgement are apart."""
     chance = random.Random(11)
-    writer = Writer(logs / "app.log")
     writer.write(120_000 if LONG else 30_000)
     sink.delay = 0.02
-    following = Following(tmp_path, sink, [source(logs)])
+    following = follow()
     with following:
         for _ in range(60 if LONG else 6):
             time.sleep(chance.uniform(0.0, 0.25))  # the moment of the kill is the case
@@ -60,6 +60,27 @@ def test_sigkill_between_the_steps_of_spool_and_checkpoint_loses_nothing(tmp_pat
             writer.write(50)
             following.start()
         all_came(sink, writer, seconds=60)
+
+
+def test_sigkill_before_each_step_of_writing_its_state_loses_and_doubles_nothing(sink, writer, follow):
+    """Every write, fsync, rename and unlink of spool and checkpoint, from the start on, is once the one that does not happen."""
+    following = follow("app.log*")
+    try:
+        for step in range(0, 60 if LONG else 24, 1 if LONG else 3):
+            writer.write(20)
+            following.program = ["-P", str(Path(fakes.__file__).with_name("killed.py")), str(step)]
+            following.start(ready=False)
+            while following.running:
+                writer.write(5)
+                if step % 2:
+                    writer.rotate(f"app.log.{time.monotonic_ns()}")
+                time.sleep(0.1)  # a step more, now and then
+            following.died()
+        following.program = ["-m", "nodeward.tailflog.main"]
+        following.start()
+        all_came(sink, writer, seconds=60)
+    finally:
+        following.kill()
 
 
 def _damage(path, how):
@@ -80,9 +101,8 @@ def _damage(path, how):
 
 
 @pytest.mark.parametrize("how", ["half", "zero", "flipped", "older", "link", "gone"])
-def test_a_damaged_checkpoint_is_said_and_nothing_is_shipped_twice(tmp_path, sink, logs, how):
-    writer = Writer(logs / "app.log")
-    following = Following(tmp_path, sink, [source(logs)])
+def test_a_damaged_checkpoint_is_said_and_nothing_is_shipped_twice(sink, writer, follow, how):
+    following = follow()
     with following:
         writer.write(50)
         sink.wait_for(50)
@@ -99,9 +119,8 @@ def test_a_damaged_checkpoint_is_said_and_nothing_is_shipped_twice(tmp_path, sin
             assert "the one before it is used" in following.said()
 
 
-def test_a_torn_last_frame_of_the_spool_is_read_anew(tmp_path, sink, logs):
-    writer = Writer(logs / "app.log")
-    following = Following(tmp_path, sink, [source(logs)])
+def test_a_torn_last_frame_of_the_spool_is_read_anew(sink, writer, follow):
+    following = follow()
     with following:
         writer.write(5)
         sink.wait_for(5)
@@ -117,9 +136,8 @@ def test_a_torn_last_frame_of_the_spool_is_read_anew(tmp_path, sink, logs):
         all_came(sink, writer)
 
 
-def test_an_unfinished_line_is_shipped_once_when_it_is_finished_after_a_restart(tmp_path, sink, logs):
-    writer = Writer(logs / "app.log")
-    following = Following(tmp_path, sink, [source(logs)])
+def test_an_unfinished_line_is_shipped_once_when_it_is_finished_after_a_restart(sink, writer, follow):
+    following = follow()
     with following:
         writer.raw(b"first\nhalf of ")
         sink.wait_for(1)
@@ -129,9 +147,9 @@ def test_an_unfinished_line_is_shipped_once_when_it_is_finished_after_a_restart(
         assert sink.wait_for(2) == [b"first", b"half of a line"]
 
 
-def test_a_changed_bundle_is_applied_without_losing_the_place(tmp_path, sink, logs):
+def test_a_changed_bundle_is_applied_without_losing_the_place(sink, logs, follow):
     writer, other = Writer(logs / "app.log"), Writer(logs / "more.txt", "more")
-    following = Following(tmp_path, sink, [source(logs)])
+    following = follow()
     with following:
         writer.write(100)
         other.write(20)
@@ -148,8 +166,7 @@ def test_a_changed_bundle_is_applied_without_losing_the_place(tmp_path, sink, lo
         assert judge(writer.written, sink.raws("app")).good
 
 
-def test_a_bad_bundle_is_refused_with_every_fault_and_the_old_one_stays(tmp_path, sink, logs):
-    writer = Writer(logs / "app.log")
+def test_a_bad_bundle_is_refused_with_every_fault_and_the_old_one_stays(sink, writer, follow):
     bad = {
         "node": "web-1",
         "logserver": "nowhere",
@@ -158,7 +175,7 @@ def test_a_bad_bundle_is_refused_with_every_fault_and_the_old_one_stays(tmp_path
             {"source": "b", "paths": ["/x"], "format": {"pattern": "(?P<x>a)(?=b)"}, "timezone": "Mars/Base"},
         ],
     }
-    following = Following(tmp_path, sink, [source(logs)])
+    following = follow()
     with following:
         following.write_bundle(json.dumps(bad))
         until(lambda: "stays in force" in following.said())
@@ -170,10 +187,9 @@ def test_a_bad_bundle_is_refused_with_every_fault_and_the_old_one_stays(tmp_path
         all_came(sink, writer)
 
 
-def test_it_waits_for_bundle_and_token_and_says_so(tmp_path, sink, logs):
-    writer = Writer(logs / "app.log")
+def test_it_waits_for_bundle_and_token_and_says_so(sink, writer, follow):
     sink.token = "right"
-    following = Following(tmp_path, sink, [source(logs)])
+    following = follow()
     bundle = following.var / "nodeserver" / "bundle" / "tailflog.json"
     text = bundle.read_text()
     bundle.unlink()
@@ -194,8 +210,8 @@ def test_it_waits_for_bundle_and_token_and_says_so(tmp_path, sink, logs):
         following.kill()
 
 
-def test_a_second_program_on_the_same_state_is_refused_with_a_sentence(tmp_path, sink, logs):
-    with Following(tmp_path, sink, [source(logs)]) as following:
+def test_a_second_program_on_the_same_state_is_refused_with_a_sentence(follow):
+    with follow() as following:
         second = subprocess.run(
             [sys.executable, "-m", "nodeward.tailflog.main"],
             env={**os.environ, "NODEWARD_VAR": str(following.var)},
@@ -209,9 +225,8 @@ def test_a_second_program_on_the_same_state_is_refused_with_a_sentence(tmp_path,
         assert following.running
 
 
-def test_a_full_disk_pauses_reading_and_loses_nothing(tmp_path, sink, logs):
-    writer = Writer(logs / "app.log")
-    with Following(tmp_path, sink, [source(logs)]) as following:
+def test_a_full_disk_pauses_reading_and_loses_nothing(sink, writer, follow):
+    with follow() as following:
         writer.write(10)
         sink.wait_for(10)
         resource.prlimit(following.pid, resource.RLIMIT_FSIZE, (2000, resource.RLIM_INFINITY))

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from torture.harness import LONG, Following, Writer, all_came, checked, copytruncate, source, until
+from torture.harness import LONG, Writer, all_came, checked, copytruncate, source, until
 
 PATIENT = {"start": r"^\d{4}-", "wait": "50s"}
 QUICK = {"start": r"^\d{4}-", "wait": "100ms"}
@@ -28,9 +28,9 @@ class Tracer(Writer):
         return self.written[-1].encode()
 
 
-def test_traces_come_as_one_record_each_by_the_formats_own_rule(tmp_path, sink, logs):
+def test_traces_come_as_one_record_each_by_the_formats_own_rule(sink, logs, follow):
     writer = Tracer(logs / "app.log")
-    with Following(tmp_path, sink, [source(logs, format="log4j")]):
+    with follow(format="log4j"):
         for number in range(5):
             writer.records(40)
             writer.rotate(f"app.log.{number}")
@@ -40,17 +40,17 @@ def test_traces_come_as_one_record_each_by_the_formats_own_rule(tmp_path, sink, 
         assert record.ident == "c.e.App" and record.message.count("\n") == 5 and not record.parse_error
 
 
-def test_the_last_record_comes_although_nothing_follows_it(tmp_path, sink, logs):
+def test_the_last_record_comes_although_nothing_follows_it(sink, logs, follow):
     writer = Tracer(logs / "app.log")
-    with Following(tmp_path, sink, [source(logs, multiline=QUICK)]):
+    with follow(multiline=QUICK):
         for _ in range(3):
             writer.records(1)
             all_came(sink, writer)
 
 
-def test_a_record_written_line_by_line_comes_whole(tmp_path, sink, logs):
+def test_a_record_written_line_by_line_comes_whole(sink, logs, follow):
     writer = Tracer(logs / "app.log")
-    with Following(tmp_path, sink, [source(logs, multiline=PATIENT)]):
+    with follow(multiline=PATIENT):
         for _ in range(10):
             for line in writer.text().splitlines(keepends=True):
                 writer.raw(line)
@@ -63,10 +63,10 @@ def test_a_record_written_line_by_line_comes_whole(tmp_path, sink, logs):
 @pytest.mark.parametrize("way", ["stop", "kill"])
 @pytest.mark.parametrize("rotated", [False, True])
 def test_an_open_record_waits_through_a_restart_and_a_rotation_and_comes_once_and_whole(
-    tmp_path, sink, logs, way, rotated
+    sink, logs, follow, way, rotated
 ):
     writer = Tracer(logs / "app.log")
-    following = Following(tmp_path, sink, [source(logs, multiline=PATIENT)])
+    following = follow(multiline=PATIENT)
     with following:
         writer.records(1)
         half, rest = writer.text(20)[:300], writer.written[-1].encode()[300:]
@@ -81,9 +81,9 @@ def test_an_open_record_waits_through_a_restart_and_a_rotation_and_comes_once_an
         assert sink.raws() == [text.encode() for text in writer.written]
 
 
-def test_an_open_record_that_was_read_is_not_lost_when_its_file_is_truncated(tmp_path, sink, logs):
+def test_an_open_record_that_was_read_is_not_lost_when_its_file_is_truncated(sink, logs, follow):
     writer = Tracer(logs / "app.log")
-    with Following(tmp_path, sink, [source(logs, multiline=PATIENT)]):
+    with follow(multiline=PATIENT):
         writer.raw(writer.text() + b"\n" + writer.text() + b"\n")
         sink.wait_for(1)
         os.truncate(writer.path, 0)
@@ -95,9 +95,9 @@ def test_an_open_record_that_was_read_is_not_lost_when_its_file_is_truncated(tmp
 
 
 @pytest.mark.parametrize("pattern", ["app.log", "app.log*"])
-def test_a_copy_has_the_open_record_whole(tmp_path, sink, logs, pattern):
+def test_a_copy_has_the_open_record_whole(sink, logs, follow, pattern):
     writer = Tracer(logs / "app.log")
-    with Following(tmp_path, sink, [source(logs, pattern, multiline={**PATIENT, "wait": "2s"})]):
+    with follow(pattern, multiline={**PATIENT, "wait": "2s"}):
         for number in range(2):
             writer.records(20)
             half, rest = writer.text(20)[:300], writer.written[-1].encode()[300:]
@@ -109,9 +109,9 @@ def test_a_copy_has_the_open_record_whole(tmp_path, sink, logs, pattern):
         all_came(sink, writer, seconds=40)
 
 
-def test_a_file_that_vanishes_with_an_open_record_gives_it_all_the_same(tmp_path, sink, logs):
+def test_a_file_that_vanishes_with_an_open_record_gives_it_all_the_same(sink, logs, follow):
     writer = Tracer(logs / "app.log")
-    with Following(tmp_path, sink, [source(logs, multiline=QUICK)]):
+    with follow(multiline=QUICK):
         writer.records(1)
         all_came(sink, writer)
         writer.records(1)
@@ -122,20 +122,20 @@ def test_a_file_that_vanishes_with_an_open_record_gives_it_all_the_same(tmp_path
         all_came(sink, writer)
 
 
-def test_a_record_without_end_is_cut_and_nothing_of_it_is_lost(tmp_path, sink, logs):
+def test_a_record_without_end_is_cut_and_nothing_of_it_is_lost(sink, logs, follow):
     writer = Writer(logs / "app.log")
     lines = [b"2026-11-23 09:05:00 begin"] + [b"\tat %d" % number for number in range(5000)]
-    with Following(tmp_path, sink, [source(logs, multiline={**QUICK, "lines": 100})]):
+    with follow(multiline={**QUICK, "lines": 100}):
         writer.raw(b"\n".join(lines) + b"\n")
         until(lambda: sum(raw.count(b"\n") + 1 for raw in sink.raws()) == len(lines))
         assert b"\n".join(sink.raws()) == b"\n".join(lines)
         assert sink.raws()[0].count(b"\n") == 99
 
 
-def test_sigkill_at_random_moments_tears_no_record(tmp_path, sink, logs):
+def test_sigkill_at_random_moments_tears_no_record(sink, logs, follow):
     chance = random.Random(5)
     writer = Tracer(logs / "app.log")
-    following = Following(tmp_path, sink, [source(logs, "app.log*", multiline={**QUICK, "wait": "2s"})])
+    following = follow("app.log*", multiline={**QUICK, "wait": "2s"})
     stop = threading.Event()
 
     def work() -> None:
@@ -161,9 +161,9 @@ def test_sigkill_at_random_moments_tears_no_record(tmp_path, sink, logs):
         all_came(sink, writer, seconds=60)
 
 
-def test_a_changed_rule_applies_from_where_the_file_is_read(tmp_path, sink, logs):
+def test_a_changed_rule_applies_from_where_the_file_is_read(sink, logs, follow):
     writer = Tracer(logs / "app.log")
-    with Following(tmp_path, sink, [source(logs, multiline=PATIENT)]) as following:
+    with follow(multiline=PATIENT) as following:
         writer.records(2)
         sink.wait_for(1)
         following.configure([source(logs, multiline=False)])

@@ -5,10 +5,9 @@ import psutil
 from torture.harness import Following, Writer, all_came, source, until
 
 
-def test_lines_wait_for_a_server_that_is_down_at_the_start(tmp_path, sink, logs):
-    writer = Writer(logs / "app.log")
+def test_lines_wait_for_a_server_that_is_down_at_the_start(sink, writer, follow):
     sink.stop()
-    with Following(tmp_path, sink, [source(logs)]) as following:
+    with follow() as following:
         writer.write(300)
         until(lambda: "kept in the spool" in following.said())
         sink.again()
@@ -16,9 +15,8 @@ def test_lines_wait_for_a_server_that_is_down_at_the_start(tmp_path, sink, logs)
         until(lambda: "takes batches again" in following.said())
 
 
-def test_a_file_deleted_while_the_server_is_away_is_still_shipped_even_after_a_kill(tmp_path, sink, logs):
-    writer = Writer(logs / "app.log")
-    following = Following(tmp_path, sink, [source(logs)])
+def test_a_file_deleted_while_the_server_is_away_is_still_shipped_even_after_a_kill(sink, writer, follow):
+    following = follow()
     with following:
         writer.write(10)
         sink.wait_for(10)
@@ -34,30 +32,27 @@ def test_a_file_deleted_while_the_server_is_away_is_still_shipped_even_after_a_k
         all_came(sink, writer)
 
 
-def test_an_answer_lost_after_the_server_stored_does_not_make_a_line_twice(tmp_path, sink, logs):
-    writer = Writer(logs / "app.log")
+def test_an_answer_lost_after_the_server_stored_does_not_make_a_line_twice(sink, writer, follow):
     sink.fail_after_commit = 3
-    with Following(tmp_path, sink, [source(logs)]):
+    with follow():
         writer.write(300)
         all_came(sink, writer)
         until(lambda: sink.fail_after_commit == 0)
         assert sink.repeated > 0
 
 
-def test_a_slow_server_gets_bigger_batches(tmp_path, sink, logs):
-    writer = Writer(logs / "app.log")
+def test_a_slow_server_gets_bigger_batches(sink, writer, follow):
     sink.delay = 0.3
-    with Following(tmp_path, sink, [source(logs)]):
+    with follow():
         for _ in range(50):
             writer.write(100)
         all_came(sink, writer)
         assert sink.requests < 30
 
 
-def test_passing_failures_are_tried_again(tmp_path, sink, logs):
-    writer = Writer(logs / "app.log")
+def test_passing_failures_are_tried_again(sink, writer, follow):
     sink.answer_with = [500, 503, 429, 404, 403, 502]
-    with Following(tmp_path, sink, [source(logs)]):
+    with follow():
         writer.write(100)
         all_came(sink, writer, seconds=30)
 
@@ -77,16 +72,14 @@ def test_a_batch_that_can_never_be_taken_is_put_aside_and_blocks_nobody(tmp_path
         all_came(sink, good)
 
 
-def test_a_body_too_large_is_sent_in_halves(tmp_path, sink, logs):
-    writer = Writer(logs / "app.log")
+def test_a_body_too_large_is_sent_in_halves(sink, writer, follow):
     writer.write(5000)
     sink.most_bytes = 20_000
-    with Following(tmp_path, sink, [source(logs)]):
+    with follow():
         all_came(sink, writer, seconds=30)
 
 
-def test_a_full_spool_pauses_reading_with_flat_memory_and_loses_nothing(tmp_path, sink, logs):
-    writer = Writer(logs / "app.log")
+def test_a_full_spool_pauses_reading_with_flat_memory_and_loses_nothing(tmp_path, sink, logs, writer):
     sink.stop()
     with Following(tmp_path, sink, [source(logs)], NODEWARD_TAILFLOG_SPOOL_BYTES=str(1024**2)) as following:
         for _ in range(40):

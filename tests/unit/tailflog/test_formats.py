@@ -88,6 +88,47 @@ def test_a_time_without_a_year_belongs_to_the_year_that_makes_sense(stamp, read,
     assert record.time == _us(wanted)
 
 
+@pytest.mark.parametrize(
+    ("form", "format_"), [("%b %d %H:%M:%S h p: m", "syslog"), ("%Y-%m-%d %H:%M:%S INFO m", "log4j")]
+)
+def test_the_hour_that_is_twice_when_summer_ends_is_told_by_when_it_is_read(form, format_):
+    zone = ZoneInfo("Europe/Berlin")
+    parser = Parser(
+        Source(source="s", paths=["/x"], format=format_, timezone="Europe/Berlin"),
+        "n",
+        _us("2026-10-24T20:00:00+00:00"),
+    )
+    moment, found, wanted = _us("2026-10-24T22:30:00+00:00"), [], []
+    while moment < _us("2026-10-25T03:30:00+00:00"):
+        local = datetime.fromtimestamp(moment / 1e6, zone)
+        made = parser.batch(split(local.strftime(form).encode() + b"\n", 0), "g", "/x", moment + 1_000_000)
+        found += batch.column(made, "times")
+        wanted.append(moment)
+        moment += 7 * 60_000_000
+    assert found == wanted
+
+
+def test_an_hour_that_is_not_there_when_summer_begins_has_a_moment_all_the_same():
+    record = _one("syslog", "Mar 29 02:30:00 h p: m", timezone="Europe/Berlin", now=_us("2026-03-29T06:00:00+00:00"))
+    assert record.parse_error is None
+    assert _us("2026-03-29T00:00:00+00:00") < record.time < _us("2026-03-29T02:00:00+00:00")
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "UTC", "Pacific/Pago_Pago"])
+def test_lines_around_new_year_stay_in_order_in_every_zone(zone):
+    parser = Parser(
+        Source(source="s", paths=["/x"], format="syslog", timezone=zone), "n", _us("2025-12-31T00:00:00+00:00")
+    )
+    moment, found, wanted = _us("2025-12-30T22:00:30+00:00"), [], []
+    while moment < _us("2026-01-02T02:00:00+00:00"):
+        local = datetime.fromtimestamp(moment / 1e6, ZoneInfo(zone))
+        made = parser.batch(split(local.strftime("%b %d %H:%M:%S h p: m").encode() + b"\n", 0), "g", "/x", moment)
+        found += batch.column(made, "times")
+        wanted.append(moment)
+        moment += 13 * 60_000_000
+    assert found == wanted
+
+
 def test_the_year_turns_while_a_file_is_followed():
     made = Parser(
         Source(source="s", paths=["/x"], format="syslog", timezone="UTC"), "n", _us("2025-12-31T12:00:00+00:00")

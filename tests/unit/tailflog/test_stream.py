@@ -7,7 +7,7 @@ import pytest
 from nodeward.tailflog.config import Source
 from nodeward.tailflog.life import begin, behind, unpacked
 from nodeward.tailflog.parse import Parser
-from nodeward.tailflog.stream import Rewritten, Stream
+from nodeward.tailflog.stream import CHUNK, Rewritten, Stream
 
 
 def _stream(path, **more):
@@ -92,4 +92,23 @@ def test_an_open_record_is_given_when_it_is_due_and_what_the_clock_cut_off_is_ma
     assert second.lines.lines == [b"> two\nmore"] and not second.settled
     stream.accept(second)
     assert stream.life.offset == path.stat().st_size and stream.due == 0
+    stream.close()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "end"), [("", b"\r\n"), ("utf-16-le", b"\r\0\n\0"), ("utf-16-be", b"\0\r\0\n"), ("shift_jis", b"\n")]
+)
+@pytest.mark.parametrize("shift", range(-5, 5))
+def test_a_line_end_that_the_edge_of_a_buffer_cuts_is_one(tmp_path, encoding, end, shift):
+    path, letter = tmp_path / "a.log", "ソ".encode(encoding or "utf-8")
+    first = letter * ((CHUNK + shift) // len(letter) - 1)
+    path.write_bytes(first + end + letter + end)
+    stream = _stream(path, encoding=encoding)
+    found = []
+    for _ in range(4):
+        if (chunk := stream.take()) is not None:
+            found += chunk.lines.lines
+            stream.accept(chunk)
+    assert found == [first.decode(encoding or "utf-8").encode(), "ソ".encode()]
+    assert stream.life.offset == path.stat().st_size
     stream.close()

@@ -3,7 +3,8 @@
 A line's zone is its own where it names one, else the source's `timezone`, else this machine's. A time without a year gets
 the year that makes it the latest moment not more than a day after the reference: the moment of reading, or the file's
 last change if that is earlier. So a line of 31 December read on 1 January belongs to last year, one of a clock that runs
-a little ahead belongs to next year, and an old file keeps its own year.
+a little ahead belongs to next year, and an old file keeps its own year. In the same way a time in the hour that a zone has
+twice when summer ends is the second one, unless that lies ahead.
 """
 
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
@@ -18,7 +19,8 @@ _MONTHS = {
     )
 }
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_DAY, _HOUR = 86_400_000_000, 3_600_000_000
+_DAY = 86_400_000_000
+_STALE = 20 * 60_000_000  # how far the reference may lag: well within the hour that there may be twice
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -55,8 +57,9 @@ class Times:
 
     def at(self, reference: int) -> None:
         """Take `reference` (µs) as the moment of reading."""
-        if abs(reference - self._reference) > _HOUR:
-            self.minutes.clear()
+        if abs(reference - self._reference) > _STALE:
+            for known in (self.minutes, self.ctime, self._common_minutes, self._iso_minutes):
+                known.clear()
             self._reference = reference
 
     def iso(self, stamp: bytes) -> int:
@@ -101,6 +104,10 @@ class Times:
             raise Unfit("its time does not exist") from None
 
     def _resolve(self, naive: datetime) -> int:
+        first, second = self._in_zone(naive), self._in_zone(naive.replace(fold=1))
+        return second if first < second <= self._reference + 2 * _STALE else first
+
+    def _in_zone(self, naive: datetime) -> int:
         aware = naive.astimezone() if self._zone is None else naive.replace(tzinfo=self._zone)
         return (aware - _EPOCH) // _MICROSECOND
 
