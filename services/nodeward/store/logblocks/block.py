@@ -3,7 +3,7 @@
 * `head` – tables of hosts, idents and streams, where the pieces lie, what is in here in numbers;
 * `filters` – per piece, which words and names it may hold;
 * `counters` – how many records of each minute, host, stream and level;
-* `text` – the records, in pieces of about a thousand that can be read alone: columns, lines, and what only few records have.
+* `text` – the records, in pieces of some hundreds that can be read alone: columns, lines, and what only few records have.
 
 Records are sorted by host, then by stream, so that one host's lines lie together: a search for a host reads one piece or two.
 """
@@ -23,8 +23,8 @@ from nodeward.store.logblocks import codec, words
 from nodeward.store.logblocks.codec import Damaged
 from nodeward.store.logblocks.rows import NEWLINE, Numbers, Rows, Stream
 
-PIECE_ROWS = 1024
-PIECE_BYTES = 192 * 1024
+PIECE_ROWS = 512
+PIECE_BYTES = 96 * 1024
 MINUTE = 60_000_000
 NO_LEVEL = 255
 
@@ -93,6 +93,11 @@ class Head:
     totals: list[tuple[str, str, int, int, int]]  # node, source, records, raw bytes, parse errors
     minutes: int  # rows of the counters; 0: they would take as long to read as the columns
     bounds: Numbers  # the first row of each piece, and the count behind them
+
+    @functools.cached_property
+    def firsts(self) -> list[int]:
+        """The first row of each piece."""
+        return [place.row for place in self.pieces]
 
     @functools.cached_property
     def streams(self) -> list[Stream]:

@@ -22,6 +22,7 @@ from nodeward.store.logblocks.words import Bytes
 LEVEL = 1
 _HEAD = struct.Struct("<BBqqq")  # differences?, bytes per value, first or least value, least difference, divisor
 _ZERO = ord("0")
+FEW = 4  # rows of a column that are cheaper to get one by one: a rare word mostly stands once in a piece
 
 # A context is reused by its thread: making one costs more than compressing a small column.
 _local = threading.local()
@@ -110,15 +111,31 @@ class Columns:
         differences, size, first, least, divisor = _HEAD.unpack_from(self._data, at)
         if not size:
             return first + least * rows if differences else np.full(len(rows), least)
+        if len(rows) <= FEW:
+            return np.array([self.value(name, row) for row in rows.tolist()], np.int64)
         if differences or len(rows) * 8 > self._count:
             return self.get(name)[rows]
-        if len(rows) == 1:  # the usual case of a rare word
-            begin = at + _HEAD.size + int(rows[0])
-            value = int.from_bytes(self._data[begin : begin + size * self._count : self._count], "little")
-            return np.array([value * divisor + least])
         shuffled = np.frombuffer(self._data, np.uint8, size * self._count, at + _HEAD.size).reshape(size, self._count)
         values = np.ascontiguousarray(shuffled[:, rows].T).view(f"<u{size}").ravel().astype(np.int64)
         return values * divisor + least
+
+    def value(self, name: str, row: int) -> int:
+        """Return one value, without unpacking the others."""
+        found = self._unpacked.get(name)
+        if found is not None:
+            return int(found[row])
+        at, count = self._places[name], self._count
+        differences, size, first, least, divisor = _HEAD.unpack_from(self._data, at)
+        begin = at + _HEAD.size
+        if not differences:
+            distance = int.from_bytes(self._data[begin + row : begin + size * count : count], "little")
+            return int(distance * divisor + least)
+        total = 0
+        if size:  # the sum of the differences before it, byte by byte
+            shuffled = np.frombuffer(self._data, np.uint8, size * (count - 1), begin).reshape(size, count - 1)
+            sums = np.add.reduce(shuffled[:, :row], axis=1, dtype=np.int64).tolist()
+            total = sum(part << 8 * place for place, part in enumerate(sums))
+        return int(first + least * row + divisor * total)
 
     def _unpack(self, at: int) -> Numbers:
         differences, size, first, least, divisor = _HEAD.unpack_from(self._data, at)

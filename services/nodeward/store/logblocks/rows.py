@@ -99,29 +99,45 @@ class Rows:
     def record(self, row: int) -> Record:
         """Return one record as people and APIs see it."""
         begin = int(self.ends[row - 1]) if row else 0
-        raw = self.raw[begin : int(self.ends[row])]
-        stream = self.streams.table[self.streams.codes[row]]
-        message = self.texts.get(row)
-        if message is None:
-            message = wire.text(raw[int(self.starts[row]) : int(self.stops[row])])
-        pid = int(self.pids[row])
-        return Record(
+        return record_of(
+            self.raw[begin : int(self.ends[row])],
+            (int(self.starts[row]), int(self.stops[row])),
+            self.streams.table[self.streams.codes[row]],
+            self.hosts.table[self.hosts.codes[row]],
+            self.idents.table[self.idents.codes[row]],
             time=int(self.times[row]),
             received=int(self.received[row]),
-            node=stream.node,
-            source=stream.source,
-            host=self.hosts.table[self.hosts.codes[row]],
-            ident=self.idents.table[self.idents.codes[row]],
-            pid=None if pid == wire.NO_PID else pid,
             level=int(self.levels[row]),
-            message=message,
-            raw=raw,
-            fields=self.fields.get(row, {}),
-            parse_error=self.errors.get(row),
-            path=stream.path,
-            generation=stream.generation,
+            pid=int(self.pids[row]),
             offset=int(self.offsets[row]),
+            text=self.texts.get(row),
+            fields=self.fields.get(row, {}),
+            error=self.errors.get(row),
         )
+
+
+def record_of(
+    raw: bytes, message: tuple[int, int], stream: Stream, host: str, ident: str, *, time: int, received: int, level: int,
+    pid: int, offset: int, text: str | None, fields: dict[str, Any], error: str | None,
+) -> Record:  # fmt: skip
+    """Return a record as people and APIs see it; `message` is where it stands in `raw`, where `text` does not say it."""
+    return Record(
+        time=time,
+        received=received,
+        node=stream.node,
+        source=stream.source,
+        host=host,
+        ident=ident,
+        pid=None if pid == wire.NO_PID else pid,
+        level=level,
+        message=wire.text(raw[slice(*message)]) if text is None else text,
+        raw=raw,
+        fields=fields,
+        parse_error=error,
+        path=stream.path,
+        generation=stream.generation,
+        offset=offset,
+    )  # fmt: skip
 
 
 def from_batch(batch: Batch, first_seq: int, received: int, skip: int = 0) -> Rows:

@@ -60,32 +60,37 @@ class Spending:
 
 
 class _Best:
-    """The best matches so far, at most `limit` of them, by (key of time, key of seq): least first."""
+    """The best matches so far, at most `limit` of them, by (key of time, key of seq): least first once they are `settled`."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self.times = np.empty(0, np.int64)
-        self.seqs = np.empty(0, np.int64)
-        self.units = np.empty(0, np.int64)
-        self.rows = np.empty(0, np.int64)
+        self._new: list[tuple[Numbers, Numbers, Numbers, Numbers]] = []
+        self._waiting = 0
+        self.times = self.seqs = self.units = self.rows = np.empty(0, np.int64)
 
     @property
     def worst(self) -> int | None:
         """The key of the last one's time, once there are as many as wanted."""
+        if self._waiting and len(self.times) + self._waiting >= self._limit:
+            self.settle()
         return int(self.times[-1]) if len(self.times) >= self._limit else None
 
     def add(self, times: Numbers, seqs: Numbers, unit: int, rows: Numbers) -> None:
-        """Take what is better than what is there."""
+        """Take what may be better than what is there."""
         if len(times) > 4 * self._limit:  # sorting only what can be among the best is several times quicker
             edge = np.partition(times, self._limit)[self._limit]
             near = times <= edge
             times, seqs, rows = times[near], seqs[near], rows[near]
-        times = np.concatenate((self.times, times))
-        seqs = np.concatenate((self.seqs, seqs))
+        self._new.append((times, seqs, np.full(len(rows), unit), rows))
+        self._waiting += len(rows)
+
+    def settle(self) -> None:
+        """Sort what was added into what was there. As long as the page is not full, nobody needs that."""
+        parts = [(self.times, self.seqs, self.units, self.rows), *self._new]
+        times, seqs, units, rows = (np.concatenate(column) for column in zip(*parts, strict=True))
         order = np.lexsort((seqs, times))[: self._limit]
-        self.times, self.seqs = times[order], seqs[order]
-        self.units = np.concatenate((self.units, np.full(len(rows), unit)))[order]
-        self.rows = np.concatenate((self.rows, rows))[order]
+        self.times, self.seqs, self.units, self.rows = times[order], seqs[order], units[order], rows[order]
+        self._new, self._waiting = [], 0
 
 
 def search(
@@ -114,9 +119,10 @@ def search(
             break
         opened.append(unit)
         with reporting(unit, scanned):
-            _look(unit, len(opened) - 1, _narrowed(query, bound[0], best.worst, sign), bound, sign, best)
+            _look(unit, len(opened) - 1, query, bound, sign, best)
             scanned.records += unit.count
             scanned.bytes += unit.weight if query.reads_lines else 0
+    best.settle()
     return _page(best, opened, stopped, limit, sign, scanned, identify)
 
 
@@ -153,13 +159,14 @@ def _narrowed(query: LogQuery, bound: int, worst: int | None, sign: int) -> LogQ
 
 
 def _look(unit: Unit, number: int, query: LogQuery, bound: tuple[int, int], sign: int, best: _Best) -> None:
-    rows = unit.matching(query)
-    if not len(rows):
-        return
-    times = sign * unit.at("times", rows)
-    seqs = sign * unit.at("seqs", rows)
-    behind = (times > bound[0]) | ((times == bound[0]) & (seqs > bound[1]))
-    best.add(times[behind], seqs[behind], number, rows[behind])
+    """Look through a unit, portion by portion: what one gives makes the next shorter."""
+    for portion in unit.portions(query, sign < 0):
+        rows = unit.within(portion, _narrowed(query, bound[0], best.worst, sign))
+        if len(rows):
+            times = sign * unit.at("times", rows)
+            seqs = sign * unit.at("seqs", rows)
+            behind = (times > bound[0]) | ((times == bound[0]) & (seqs > bound[1]))
+            best.add(times[behind], seqs[behind], number, rows[behind])
 
 
 def _page(

@@ -1,7 +1,7 @@
 """What a search looks through, one unit after the other: a batch that just came, or a block. Both answer the same questions."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -46,6 +46,12 @@ class Unit(Protocol):
     def matching(self, query: LogQuery) -> Numbers:
         """Return the rows that match."""
 
+    def portions(self, query: LogQuery, newest_first: bool) -> Sequence[int]:
+        """Return the parts of it that may have matches, those first that may have the newest, or the oldest."""
+
+    def within(self, portion: int, query: LogQuery) -> Numbers:
+        """Return the rows of a portion that match."""
+
     def at(self, name: str, rows: Numbers) -> Numbers:
         """Return times, seqs or levels of these rows."""
 
@@ -76,6 +82,14 @@ class Hot:
         if query.reads_lines and wanted.any():
             wanted = match.matching(query, self._lines(), wanted)
         return np.flatnonzero(wanted)
+
+    def portions(self, query: LogQuery, newest_first: bool) -> Sequence[int]:
+        """It is looked through as a whole."""
+        return (0,)
+
+    def within(self, portion: int, query: LogQuery) -> Numbers:
+        """Return the rows that match."""
+        return self.matching(query)
 
     def column(self, name: str) -> Numbers:
         """Return times, seqs or levels of all records."""
@@ -129,14 +143,28 @@ class Stored:
         self.from_seq, self.to_seq, self.count, self.weight = meta.from_seq, meta.to_seq, meta.records, 0
 
     def matching(self, query: LogQuery) -> Numbers:
-        """Return the rows that match: by its levels, its filters, its columns, and only then by its lines."""
-        levels = query.levels
-        if levels is not None and not self.reader.meta.levels & block.level_bits(list(levels)):
-            return self._passed_over()
-        pieces = self.reader.may_hold(needed(query))
-        if not pieces.any():
-            return self._passed_over()
-        return np.concatenate([self._in_piece(int(number), query) for number in np.flatnonzero(pieces)])
+        """Return the rows that match."""
+        return _together([self.within(number, query) for number in self._candidates(query)])
+
+    def portions(self, query: LogQuery, newest_first: bool) -> Sequence[int]:
+        """Return the pieces that may have matches."""
+        places, found = self.reader.head.pieces, self._candidates(query)
+        if newest_first:
+            return sorted(found, key=lambda number: -places[number].max_time)
+        return sorted(found, key=lambda number: places[number].min_time)
+
+    def within(self, portion: int, query: LogQuery) -> Numbers:
+        """Return the rows of a piece that match: by its columns, and only then by its lines."""
+        place = self.reader.head.pieces[portion]
+        if place.max_time < query.start or place.min_time >= query.end:
+            return _NONE
+        piece = self.reader.piece(portion)
+        wanted = selected(piece, query)
+        if query.reads_lines and wanted.any():
+            wanted = match.matching(query, piece.lines(), wanted)
+            if not wanted.any():
+                piece.forget_lines()
+        return np.flatnonzero(wanted) + piece.begin
 
     def at(self, name: str, rows: Numbers) -> Numbers:
         """Return times, seqs or levels of these rows."""
@@ -156,21 +184,15 @@ class Stored:
         """Read everything once."""
         self.reader.check()
 
-    def _in_piece(self, number: int, query: LogQuery) -> Numbers:
-        place = self.reader.head.pieces[number]
-        if place.max_time < query.start or place.min_time >= query.end:
-            return _NONE
-        piece = self.reader.piece(number)
-        wanted = selected(piece, query)
-        if query.reads_lines and wanted.any():
-            wanted = match.matching(query, piece.lines(), wanted)
-            if not wanted.any():
-                piece.forget_lines()
-        return np.flatnonzero(wanted) + piece.begin
-
-    def _passed_over(self) -> Numbers:
-        self._on_pass()
-        return _NONE
+    def _candidates(self, query: LogQuery) -> list[int]:
+        """Return the pieces that may have matches, by the block's levels and its filters."""
+        levels = query.levels
+        found: list[int] = []
+        if levels is None or self.reader.meta.levels & block.level_bits(list(levels)):
+            found = np.flatnonzero(self.reader.may_hold(needed(query))).tolist()
+        if not found:
+            self._on_pass()
+        return found
 
 
 _NONE: Numbers = np.empty(0, np.int64)
