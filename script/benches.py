@@ -24,9 +24,9 @@ LIMIT = 900  # seconds for one part; then it is ended, and the next begins
 OURS = ("--write", "--quick")
 INTRODUCTION = """# Benchmarks
 
-Written by `script/bench … --write`, never by hand: each table is one run on one machine, in which we and whoever stands beside us did the
-same work. *Times better* is our figure beside the peer's, above 1 where we are ahead; *bar* is what we want to reach. Figures of another
-machine will differ; the ratios should not, much. `script/bench` lists the parts and what they need.
+Written by `script/bench … --write`, never by hand: each table is one run on one machine, in which we and whoever stands beside
+us did the same work. *Times better* is our figure beside the peer's, above 1 where we are ahead; *bar* is what we want to
+reach. Figures of another machine will differ; the ratios should not, much. `script/bench` lists the parts and what they need.
 """
 
 
@@ -139,7 +139,7 @@ def circumstances():
         ["git", "rev-parse", "--short", "HEAD"], cwd=bootstrap.ROOT, stdout=subprocess.PIPE, text=True, check=False
     )
     facts = [
-        datetime.date.today().isoformat(),
+        datetime.datetime.now(datetime.UTC).date().isoformat(),
         f"{os.cpu_count()} × {model[1].strip() if model else platform.machine()}",
         f"{int(memory[1]) / 2**20:.0f} GB" if memory else "",
         f"Linux {platform.release()}",

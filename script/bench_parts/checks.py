@@ -24,6 +24,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import psutil
+from bench_parts import _peers, _table
+from bench_parts._table import Row
 
 from nodeward.core import tokens
 
@@ -36,22 +38,19 @@ def main(arguments: list[str]) -> int:
     """Measure; print a table in Markdown."""
     options = _options().parse_args(arguments)
     seconds, count = (5.0, 3000) if options.quick else (options.seconds, 6000)
-    lines = [
-        "| checks | Nodeward a second | nagios4 a second | ratio | Nodeward a CPU second | nagios4 a CPU second | ratio |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
-    ]
+    rows: list[Row] = []
     best: Rate | None = None  # nagios4's own best is what built-in checks stand beside
     for name, command in EXTERNAL.items():
         if not Path(command[0]).exists():
-            lines.append(f"| {name} | not installed | – | – | – | – | – |")
+            print(f"{command[0]} is missing: {_peers.PLUGINS.get}.\n")
             continue
         ours = nodeward([{"command": command}] * count, 1.0, seconds)
         theirs = nagios(command, count, seconds)
-        lines.append(_line(name, ours, theirs))
+        rows += _rows(name, ours, theirs, beside=1)
         best = theirs if best is None or (theirs is not None and theirs > best) else best
     builtin = nodeward([{"plugin": QUICK[index % len(QUICK)]} for index in range(count * 3)], 0.5, seconds)
-    lines.append(_line(f"built in ({', '.join(QUICK)})", builtin, best))
-    print("\n".join(lines))
+    rows += _rows(f"built in ({', '.join(QUICK)})", builtin, best, beside=10)
+    print(_table.text("checks run", _peers.NAGIOS.version if best else None, rows))
     return 0
 
 
@@ -62,16 +61,11 @@ class Rate(NamedTuple):
     processor: float
 
 
-def _line(name: str, ours: Rate, theirs: Rate | None) -> str:
-    cells = []
-    for index in range(2):
-        mine, other = ours[index], theirs and theirs[index]
-        cells += [
-            f"{mine:,.0f}",
-            f"{other:,.0f}" if other else "not installed",
-            f"{mine / other:.1f}" if other else "–",
-        ]
-    return f"| {name} | {' | '.join(cells)} |"
+def _rows(name: str, ours: Rate, theirs: Rate | None, beside: float) -> list[Row]:
+    return [
+        Row(f"{name}, a second", ours.wall, theirs and theirs.wall, beside=beside),
+        Row(f"{name}, a CPU second", ours.processor, theirs and theirs.processor, beside=beside),
+    ]
 
 
 def nodeward(checks: list[dict[str, object]], interval: float, seconds: float) -> Rate:

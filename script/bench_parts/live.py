@@ -2,9 +2,9 @@
 
 Every browser is a websocket that reads raw frames: a Socket.IO client that decodes would measure itself. One line in twenty
 carries a mark and the moment it was sent to the log server; all browsers share one room, as those who look at the same do.
-Arguments: browsers (300), lines a second (1,000), seconds (10), eventlet or threading.
 """
 
+import argparse
 import base64
 import http.cookiejar
 import os
@@ -23,6 +23,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
+from bench_parts import _table  # noqa: E402
+from bench_parts._table import Row  # noqa: E402
+
 from nodeward.core import clock  # noqa: E402
 from support.log_page import PASSWORD, USER, LogPage  # noqa: E402
 
@@ -31,25 +34,35 @@ MARK = re.compile(rb"mark (\d{16})")
 
 
 def main(arguments: list[str]) -> int:
-    """Measure; print a table. Return the exit code."""
-    browsers, rate, seconds, mode = [*arguments, *("300", "1000", "10", "eventlet")[len(arguments) :]][:4]
-    os.environ["NODEWARD_WEB_ASYNC"] = mode
+    """Measure; print a table in Markdown."""
+    parser = argparse.ArgumentParser(prog="script/bench live", description=__doc__)
+    parser.add_argument("--browsers", type=int, default=300)
+    parser.add_argument("--rate", type=int, default=1000, help="lines a second")
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--mode", choices=("eventlet", "threading"), default="eventlet", help="what carries web")
+    parser.add_argument("--quick", action="store_true", help="50 browsers for five seconds, for a first impression")
+    options = parser.parse_args(arguments)
+    browsers, seconds = (50, 5.0) if options.quick else (options.browsers, options.seconds)
+    os.environ["NODEWARD_WEB_ASYNC"] = options.mode
     with tempfile.TemporaryDirectory() as directory, LogPage(Path(directory), free_port) as page:
         cookie = log_in(page.url)
-        sockets = [connect(page.url, cookie) for _ in range(int(browsers))]
+        sockets = [connect(page.url, cookie) for _ in range(browsers)]
         before = spent(page.web.pid)
-        delays, frames = measure(page, sockets, int(rate), float(seconds))
+        delays, frames = measure(page, sockets, options.rate, seconds)
         cost = (spent(page.web.pid) - before) / max(1, frames / len(sockets))
         memory = resident(page.web.pid)
         for each in sockets:
             each.close()
     delays.sort()
-    print("| live, line written → frame in the browser | |\n| --- | ---: |")
-    print(f"| browsers | {int(browsers):,} |\n| lines a second | {int(rate):,} |\n| carried by | {mode} |")
-    for share, name in ((0.5, "p50"), (0.99, "p99")):
-        print(f"| {name}, ms | {delays[int(len(delays) * share)] / 1000:,.0f} |")
-    print(f"| marked lines received | {len(delays):,} |\n| frames to each browser | {frames / int(browsers):,.0f} |")
-    print(f"| CPU of web for a frame to all of them, ms | {cost * 1000:,.1f} |\n| memory of web, MB | {memory:,.0f} |")
+    rows = [
+        Row("line written → frame in the browser, p50 ms", delays[len(delays) // 2] / 1000, bar=100, less=True),
+        Row("the same, p99 ms", delays[int(len(delays) * 0.99)] / 1000, bar=250, less=True),
+        Row("marked lines received", len(delays)),
+        Row("frames to each browser", frames / browsers),
+        Row("CPU of web for a frame to all of them, ms", cost * 1000, less=True, digits=1),
+        Row("memory of web, MB", memory, less=True),
+    ]
+    print(_table.text(f"{browsers} browsers, {options.rate:,} lines a second, {options.mode}", None, rows))
     return 0
 
 

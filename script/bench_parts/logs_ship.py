@@ -18,6 +18,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
+from bench_parts import _peers, _table
+from bench_parts._table import Row
 
 ACCEPT = """
 import collections, http.server, json
@@ -55,28 +57,28 @@ ruleset(name="r") {{ {action} action(type="omfile" file="{dir}/out" template="ou
 
 def main(arguments: list[str]) -> int:
     """Measure; print a table in Markdown."""
-    options = argparse.ArgumentParser()
+    options = argparse.ArgumentParser(prog="script/bench logs_ship", description=__doc__)
     options.add_argument("--lines", type=int, default=1_000_000)
-    options.add_argument("--quick", action="store_true")
+    options.add_argument("--quick", action="store_true", help="200,000 lines, for a first impression")
     chosen = options.parse_args(arguments)
     count = 200_000 if chosen.quick else chosen.lines
     with tempfile.TemporaryDirectory() as scratch:
         directory = Path(scratch)
         log = directory / "app.log"
         syslog(log, count)
-        rows = ["| what ships a syslog file | lines/s | lines per CPU s |", "| --- | ---: | ---: |"]
-        rows.append(_row("tailflog (parses, posts)", count, *tailflog(directory, {"syslog": (log, "syslog", count)})))
-        rows += [_row(name, count, *figures) for name, figures in rsyslog(directory, log, count)]
+        seconds, cpu = tailflog(directory, {"syslog": (log, "syslog", count)})
+        rows = []
+        for name, (peer_seconds, peer_cpu) in rsyslog(directory, log, count) or [("", (None, None))]:
+            rows += [
+                Row(f"lines a second{name}", count / seconds, peer_seconds and count / peer_seconds),
+                Row(f"lines per CPU second{name}", count / cpu, peer_cpu and count / peer_cpu, beside=1),
+            ]
         alone, beside = hostile(directory, log, count)
-        rows.append(
-            f"| another file's lines/s beside a hostile pattern: {1 - beside / alone:.1%} less | {beside:,.0f} | – |"
-        )
-    print("\n".join(rows))
+    slower = max(0.0, 100 * (1 - beside / alone))
+    rows.append(Row("% that another file is slower beside a hostile pattern", slower, bar=5, less=True, digits=1))
+    peer = _peers.RSYSLOG.version if len(rows) > 3 else None
+    print(_table.text(f"{count:,} lines parsed and shipped", peer, rows))
     return 0
-
-
-def _row(name: str, count: int, seconds: float, cpu: float) -> str:
-    return f"| {name} | {count / seconds:,.0f} | {count / cpu:,.0f} |"
 
 
 def syslog(path: Path, count: int) -> None:
@@ -124,7 +126,12 @@ def rsyslog(directory: Path, log: Path, count: int) -> list[tuple[str, tuple[flo
     daemon = shutil.which("rsyslogd", path=f"{os.environ['PATH']}:/usr/sbin")
     if daemon is None:
         return []
-    done = [("rsyslog (parses nothing, writes a file)", _rsyslog(daemon, directory / "plain", log, count, "", ""))]
+    done = [
+        (
+            ", beside rsyslog that parses nothing and writes a file",
+            _rsyslog(daemon, directory / "plain", log, count, "", ""),
+        )
+    ]
     if any(Path("/usr/lib").glob("*/rsyslog/mmnormalize.so")):
         rule = (
             "rule=:%month:word% %day:number% %clock:word% %host:word% %ident:char-to:[%[%pid:number%]: %message:rest%"
@@ -132,7 +139,7 @@ def rsyslog(directory: Path, log: Path, count: int) -> list[tuple[str, tuple[flo
         load = 'module(load="mmnormalize")'
         action = f'action(type="mmnormalize" rule=["{rule}"])'
         figures = _rsyslog(daemon, directory / "parsed", log, count, load, action)
-        done.append(("rsyslog (mmnormalize, writes a file)", figures))
+        done.append((", beside rsyslog that parses and writes a file", figures))
     return done
 
 

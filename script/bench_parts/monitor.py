@@ -4,6 +4,7 @@ Every report holds the results of one node (20 services, with performance data),
 one after the other, so each waits until its report is durable.
 """
 
+import argparse
 import os
 import socket
 import sys
@@ -16,29 +17,37 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
+from bench_parts import _table  # noqa: E402
+from bench_parts._table import Row  # noqa: E402
+
 from fakes.config import FakeConfig  # noqa: E402
 from fakes.monitor_process import MonitorProcess  # noqa: E402
 from nodeward.core import clock  # noqa: E402
 from nodeward.core.client import Client  # noqa: E402
 
+MORE = {"results a second, durable", "events a second"}  # of the rest, less is better
 NODES, SERVICES, SENDERS = 200, 20, 4
 
 
 def main(arguments: list[str]) -> int:
-    """Measure for as many seconds as the arguments say, ten by default; print a table. Return the exit code."""
-    seconds = float(arguments[0]) if arguments else 10.0
+    """Measure; print a table in Markdown."""
+    parser = argparse.ArgumentParser(prog="script/bench monitor", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--quick", action="store_true", help="five seconds, for a first impression")
+    options = parser.parse_args(arguments)
     with FakeConfig() as config, tempfile.TemporaryDirectory() as directory:
         config.monitoring = fleet()
         monitor = MonitorProcess(Path(directory), config, free_port())
         token = config.token("bench", "service")
         monitor.start()
         try:
-            figures = measure(monitor, token, seconds)
+            figures = measure(monitor, token, 5.0 if options.quick else options.seconds)
         finally:
             monitor.stop()
-    print("| monitor | |\n| --- | ---: |")
-    for name, figure in figures.items():
-        print(f"| {name} | {figure:,.2f} |")
+    rows = [
+        Row(name, figure, less=name not in MORE, digits=0 if figure > 100 else 2) for name, figure in figures.items()
+    ]
+    print(_table.text(f"monitor: {NODES} nodes, {NODES * SERVICES:,} services", None, rows))
     return 0
 
 
