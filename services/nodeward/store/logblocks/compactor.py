@@ -64,7 +64,9 @@ class Process:
 
     def do(self, job: dict[str, Any]) -> dict[str, Any]:
         """Do a job."""
-        if self._process is None or self._process.poll() is not None:
+        if self._process is not None and self._process.poll() is not None:
+            self.close()  # it died while there was nothing to do
+        if self._process is None:
             self._process = subprocess.Popen(
                 self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
             )

@@ -24,6 +24,9 @@ from nodeward.store.logblocks.units import Hot
 
 _CACHE_BYTES = 64 * 1024 * 1024
 _PAGE = 16384
+_WAL_BYTES = 16 * 1024 * 1024  # what the file beside the database is cut back to after a burst
+MUCH = 256 * 1024 * 1024  # bytes of batches that wait for compaction; above that, whoever appends waits a little
+_PATIENCE = 1.0  # seconds
 
 MIGRATIONS = [
     """
@@ -105,19 +108,28 @@ class HotPart:
         if not path.exists():
             sqlite.create(path, page_size=_PAGE)
         self._connection = sqlite.open_database(path, MIGRATIONS)
-        self._connection.execute("PRAGMA wal_autocheckpoint = 4000")
+        self._connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_BYTES // _PAGE}")
+        self._connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
         self._readers = sqlite.Readers(path)
         self._writing = threading.Lock()
         self._waiting: list[_Ticket] = []
         self._queueing = threading.Lock()
         self._cache = _Cache(_CACHE_BYTES)
         self.arrived = threading.Condition()
+        self._lighter = threading.Condition()  # something was compacted
         self.state = self._load()
+        self.bytes = sum(entry.bytes for entry in self.state.entries)
 
     def append(self, batches: Sequence[tuple[Batch, bytes]], received: int) -> list[Outcome]:
-        """Store batches. Whoever gets to write commits for all who wait."""
+        """Store batches. Whoever gets to write commits for all who wait.
+
+        Where more comes in than can be compacted, each call waits a little first: senders have spools, this has none.
+        """
         for batch, _ in batches:
             check(batch)
+        if self.bytes > MUCH:
+            with self._lighter:
+                self._lighter.wait_for(lambda: self.bytes <= MUCH, _PATIENCE)
         ticket = _Ticket(batches, received)
         with self._queueing:
             self._waiting.append(ticket)
@@ -171,7 +183,10 @@ class HotPart:
             kept = tuple(entry for entry in self.state.entries if entry.seq >= to_seq)
             for entry in self.state.entries[: len(self.state.entries) - len(kept)]:
                 self._cache.drop(entry.seq)
+                self.bytes -= entry.bytes
             self.state = State(kept, to_seq, self.state.next_seq)
+        with self._lighter:
+            self._lighter.notify_all()
 
     def sources(self) -> list[SourceTotals]:
         """Return the totals by node and source."""
@@ -247,6 +262,7 @@ class HotPart:
             entries = self.state.entries + tuple(entry for entry, _ in fresh)
             for entry, unit in fresh:
                 self._cache.put(entry.seq, unit, entry.bytes)
+                self.bytes += entry.bytes
             self.state = State(entries, self.state.compacted, next_seq)
         for ticket in tickets:
             ticket.done = True
