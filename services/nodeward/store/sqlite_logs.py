@@ -46,7 +46,10 @@ STREAM_MEMORY = 90 * DAY
 
 
 class SqliteLogShelf(MomentShelf):
-    """Log records in SQLite files below `root`. `compactor` does the work that needs a core of its own."""
+    """Log records in SQLite files below `root`. `compactor` does the work that needs a core of its own.
+
+    What a method promises stands in `LogShelf`; here stands only what this shelf adds.
+    """
 
     def __init__(self, root: Path, compactor_: Compactor | None = None) -> None:
         self._root = root
@@ -62,16 +65,13 @@ class SqliteLogShelf(MomentShelf):
             self._unlink(name)
 
     def append(self, batches: Sequence[tuple[Batch, bytes]], received: int) -> list[Outcome]:
-        """Store batches, durably and once."""
         return self._hot.append(batches, received)
 
     def wait(self, after: int, seconds: float) -> bool:
-        """Wait until something arrived behind `after`."""
         with self._hot.arrived:
             return self._hot.arrived.wait_for(lambda: self._hot.state.next_seq - 1 > after, seconds)
 
     def histogram(self, query: LogQuery, bins: int, effort: Effort | None = None) -> Histogram:
-        """Count what matches by time and level."""
 
         def answer(moment: Moment) -> Histogram:
             units = moment.by_time(query)
@@ -80,7 +80,6 @@ class SqliteLogShelf(MomentShelf):
         return self._at_one_moment(answer)
 
     def top(self, query: LogQuery, name: str, limit: int, effort: Effort | None = None) -> Top:
-        """Count what matches by a field's values."""
 
         def answer(moment: Moment) -> Top:
             units = moment.by_time(query)
@@ -89,7 +88,6 @@ class SqliteLogShelf(MomentShelf):
         return self._at_one_moment(answer)
 
     def sources(self) -> list[SourceTotals]:
-        """Return the totals by node and source."""
         return self._hot.sources()
 
     def compact(self, now: int) -> bool:
@@ -108,7 +106,7 @@ class SqliteLogShelf(MomentShelf):
             return True
 
     def retain(self, before: int, max_bytes: int) -> Removed:
-        """Remove one day, or part of one, that is too old or too much."""
+        """Remove a day's file, or some of its blocks."""
         with self._upkeep:
             if self._hot.pending() is not None:
                 return Removed()  # a day may hold blocks of a range that is still to be compacted anew
@@ -120,7 +118,6 @@ class SqliteLogShelf(MomentShelf):
             return self._remove_surplus(max_bytes) or Removed()
 
     def verify(self) -> Iterator[Damage]:
-        """Read everything once."""
         with self._moment() as moment:
             for unit in moment.everything():
                 with search.reporting(unit, moment.scanned):
@@ -130,7 +127,6 @@ class SqliteLogShelf(MomentShelf):
             yield from moment.take_damage()
 
     def figures(self) -> Figures:
-        """Return the figures for /metrics."""
         hot = self._hot.state.entries
         return Figures(
             records=sum(total.records for total in self._hot.sources()),
@@ -144,7 +140,6 @@ class SqliteLogShelf(MomentShelf):
         return ""
 
     def close(self) -> None:
-        """Let go of files and processes."""
         self._compactor.close()
         with self._upkeep, self._days_lock:
             for day in self._days.values():
