@@ -1,6 +1,7 @@
 """What a search looks through, one unit after the other: a batch that just came, or a block. Both answer the same questions."""
 
 import functools
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -65,7 +66,23 @@ class Unit(Protocol):
         """Read everything once."""
 
 
-class Hot:
+class Whole(ABC):
+    """A unit that is looked through as a whole."""
+
+    @abstractmethod
+    def matching(self, query: LogQuery) -> Numbers:
+        """Return the rows that match."""
+
+    def portions(self, query: LogQuery, newest_first: bool) -> Sequence[int]:
+        """It has one."""
+        return (0,)
+
+    def within(self, portion: int, query: LogQuery) -> Numbers:
+        """Return the rows that match."""
+        return self.matching(query)
+
+
+class Hot(Whole):
     """A batch that is not compacted yet."""
 
     def __init__(self, data: Rows) -> None:
@@ -82,14 +99,6 @@ class Hot:
         if query.reads_lines and wanted.any():
             wanted = match.matching(query, self._lines(), wanted)
         return np.flatnonzero(wanted)
-
-    def portions(self, query: LogQuery, newest_first: bool) -> Sequence[int]:
-        """It is looked through as a whole."""
-        return (0,)
-
-    def within(self, portion: int, query: LogQuery) -> Numbers:
-        """Return the rows that match."""
-        return self.matching(query)
 
     def column(self, name: str) -> Numbers:
         """Return times, seqs or levels of all records."""

@@ -13,7 +13,7 @@ from nodeward.store.logblocks import moment
 from nodeward.store.logblocks.codec import Damaged
 from nodeward.store.logblocks.hot import State
 from nodeward.store.logblocks.rows import Numbers
-from nodeward.store.logblocks.units import Hot, Table, Unit
+from nodeward.store.logblocks.units import Hot, Table, Unit, Whole
 from nodeward.store.mongodb import Doc, Store
 from nodeward.store.mongolog import documents
 from nodeward.store.mongolog.batches import Batches
@@ -26,7 +26,7 @@ _NONE: Numbers = np.empty(0, np.int64)
 _LISTS = (("nodes", "node"), ("sources", "source"), ("hosts", "host"), ("idents", "ident"))
 
 
-class Documents:
+class Documents(Whole):
     """The lines of some blocks of one day, as a unit that a search looks through: read when it is asked."""
 
     def __init__(self, store: Store, blocks: Sequence[Doc], scanned: Scanned) -> None:
