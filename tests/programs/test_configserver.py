@@ -695,6 +695,18 @@ def test_a_node_gets_a_runbook_and_tells_the_audit_list_who_ran_it(server: Regis
     asking.post("/api/v1/audit", {"who": "ada", "action": "run", "what": f"runbook {node}-look"})
     newest = server.admin.get("/api/v1/audit")["items"][0]
     assert (newest["who"], newest["via"], newest["action"]) == ("ada", node, "run")
+    done = {
+        "who": "bob",
+        "action": "stop program",
+        "what": "tailflog on x",
+        "at": 7,
+        "via": "web",
+        "address": "192.0.2.9",
+    }
+    asking.post("/api/v1/audit", done)
+    newest = server.admin.get("/api/v1/audit")["items"][0]
+    assert (newest["who"], newest["via"], newest["address"]) == ("bob", "web", "192.0.2.9")
+    assert newest["time"] == "1970-01-01T00:00:00.000007Z"
     with pytest.raises(BadInput):
         asking.post("/api/v1/audit", {"who": "ada", "action": "configure", "what": "nothing"})
     with pytest.raises(NotAllowed):

@@ -1,5 +1,6 @@
 """A real supervisord with the product's base configuration: asked over its socket, watched by the listener."""
 
+import json
 import os
 import signal
 import threading
@@ -148,6 +149,29 @@ def test_the_tail_is_the_programs_own_log_where_its_output_goes_to_the_container
     (tmp_path / "v" / "log" / "steady.log").write_text("one\ntwo\nthree\n")
     assert supervisord.programs.tail("steady") == "one\ntwo\nthree\n"
     assert supervisord.programs.tail("steady", 8) == "three\n"
+
+
+def test_what_is_done_with_supervisorctl_is_noted_and_what_our_own_doors_and_supervisor_do_is_not(
+    supervisord, tmp_path
+):
+    supervisord.until_state("listener", "RUNNING")
+    supervisord.programs.restart("other")  # our own door: whoever asked it notes who did
+    steady = supervisord.programs.get("steady").pid
+    os.kill(steady, signal.SIGKILL)
+    until(lambda: supervisord.programs.get("steady").pid not in (None, steady), 30)
+    supervisord.until_state("steady", "RUNNING")
+    assert supervisord.ctl("restart", "steady").returncode == 0
+    assert supervisord.ctl("stop", "steady").returncode == 0
+    until(lambda: len(_deeds(tmp_path / "v")) == 3, 20)
+    assert supervisord.ctl("shutdown").returncode == 0
+    supervisord.process.wait(30)
+    noted = [(deed["action"], deed["what"]) for deed in _deeds(tmp_path / "v")]
+    assert noted == [("stop program", "steady"), ("start program", "steady"), ("stop program", "steady")]
+    assert {deed["who"] for deed in _deeds(tmp_path / "v")} == {"supervisorctl or outside"}
+
+
+def _deeds(var):
+    return [json.loads(path.read_text()) for path in sorted((var / "run" / "deeds").glob("*.json"))]
 
 
 def test_no_supervisor_there_is_a_sentence_that_names_the_socket(tmp_path):

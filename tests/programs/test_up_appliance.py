@@ -7,6 +7,7 @@ import signal
 import socket
 import stat
 import subprocess
+import sys
 import time
 
 import psutil
@@ -53,6 +54,16 @@ class Appliance:
             capture_output=True,
             text=True,
             timeout=500,
+            check=False,
+        )
+
+    def nodeward(self, *arguments):
+        return subprocess.run(
+            [sys.executable, "-m", "nodeward.cli.main", *arguments],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=100,
             check=False,
         )
 
@@ -158,6 +169,33 @@ def test_a_server_answers_the_request_that_restarts_it(appliance):
     assert answer["name"] == "monitor"
     until(lambda: appliance.pids()["monitor"] not in (None, first), 30)
     until(lambda: _ready(appliance, "monitor"), 60)
+
+
+def test_who_did_what_to_a_program_is_in_the_audit_list_whichever_way_it_was_done(appliance):
+    service = Client(
+        f"http://127.0.0.1:{appliance.ports['nodeserver']}", (appliance.var / "secrets/web/token").read_text().strip()
+    )
+    service.acting_for("ada", "admin", "192.0.2.9").post("/api/v1/programs/tailflog/restart")
+    until(lambda: Programs(appliance.var).get("tailflog").state == "RUNNING", 60)
+    assert appliance.nodeward("tailflog", "restart").returncode == 0
+    until(lambda: Programs(appliance.var).get("tailflog").state == "RUNNING", 60)
+    os.utime(appliance.var / "run" / "asked" / "tailflog", (0, 0))  # as if it had been a while ago
+    assert appliance.script("status", "restart", "tailflog").returncode == 0
+    until(lambda: len(_audit(appliance)) >= 4, 60)
+    found = _audit(appliance)[:4]
+    assert {row["what"] for row in found} == {"tailflog on local"}
+    assert [(row["who"], row["action"], row["address"]) for row in found[-1:]] == [
+        ("ada", "restart program", "192.0.2.9")
+    ]
+    assert [row["via"] for row in found[-1:]] == ["web"]
+    assert [row["action"] for row in found] == ["start program", "stop program", "restart program", "restart program"]
+    assert {row["who"] for row in found[:2]} == {"supervisorctl or outside"}
+    assert "on this machine" in found[2]["who"]
+
+
+def _audit(appliance):
+    rows = appliance.client("configserver").get("/api/v1/audit")["items"]
+    return [row for row in rows if row["action"].endswith(" program") and row["what"].startswith("tailflog")]
 
 
 def test_every_program_may_be_killed_and_no_line_is_lost_or_doubled(appliance, story):

@@ -60,6 +60,7 @@ class Supervisord:
             "-c",
             str(home / "images/base/supervisord.conf"),
         ]
+        self._config = home / "images" / "base" / "supervisord.conf"
         self._environment = {
             **os.environ,
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -100,8 +101,15 @@ class Supervisord:
 
     def run(self, module: str) -> "subprocess.CompletedProcess[str]":
         """Run a module of the product beside it, in its environment."""
+        return self._beside(module)
+
+    def ctl(self, *command: str) -> "subprocess.CompletedProcess[str]":
+        """Run supervisorctl as an operator would."""
+        return self._beside("supervisor.supervisorctl", "-c", str(self._config), *command)
+
+    def _beside(self, *module: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            [sys.executable, "-m", module],
+            [sys.executable, "-m", *module],
             env=self._environment,
             capture_output=True,
             text=True,

@@ -1,5 +1,6 @@
 """status, and for each role: start, stop, restart, debug (through supervisor, as the ancestors had)."""
 
+import getpass
 import os
 import signal
 import subprocess
@@ -9,8 +10,10 @@ import click
 
 from nodeward.cli import session
 from nodeward.cli.output import format_option, show
+from nodeward.core import clock
+from nodeward.core.deeds import Deed, note
 from nodeward.core.errors import Conflict, NotFound, Unavailable
-from nodeward.supervise.client import Programs
+from nodeward.supervise.client import Program, Programs
 from nodeward.supervise.http import row
 
 ROLES = ("configserver", "logserver", "monitor", "nodeserver", "tailflog", "web")
@@ -35,21 +38,33 @@ def _group(role: str) -> click.Group:
 
     @group.command(help=f"Start {role}.")
     def start() -> None:
-        click.echo(f"{role}: {_programs().start(role).state}")
+        _act("start", role)
 
     @group.command(help=f"Stop {role}; it stays stopped.")
     def stop() -> None:
-        click.echo(f"{role}: {_programs().stop(role).state}")
+        _act("stop", role)
 
     @group.command(help=f"Restart {role}.")
     def restart() -> None:
-        click.echo(f"{role}: {_programs().restart(role).state}")
+        _act("restart", role)
 
     @group.command(help=f"Run {role} in the foreground with coloured, detailed logs, in supervisor's place.")
     def debug() -> int:
         return _debug(role)
 
     return group
+
+
+def _act(action: str, role: str) -> None:
+    """Start, stop or restart a role here, say how it stands then, and note for the audit list who did."""
+    done: Program = getattr(_programs(), action)(role)
+    _note(action, role)
+    click.echo(f"{role}: {done.state}")
+
+
+def _note(action: str, role: str) -> None:
+    who = f"{getpass.getuser()} on this machine"
+    note(session.settings().var, Deed(clock.now(), who, f"{action} program", role, "command line"))
 
 
 def _debug(role: str) -> int:
@@ -68,6 +83,7 @@ def _debug(role: str) -> int:
     finally:
         signal.signal(signal.SIGINT, before)
         if ran:
+            _note("start", role)
             click.echo(f"{role}: {_programs().start(role).state} under supervisor again", err=True)
 
 
@@ -77,6 +93,7 @@ def _stopped(role: str) -> bool:
         _programs().stop(role)
     except (Conflict, NotFound, Unavailable):
         return False  # it does not run there: nothing is in the way
+    _note("stop", role)
     click.echo(f"{role} is stopped under supervisor while it runs here; Ctrl-C ends it.", err=True)
     return True
 

@@ -116,11 +116,16 @@ class Enrolment(Body):
 
 
 class Deed(Body):
-    """What somebody did on a node, told by its node server."""
+    """What somebody did on a node or to a program, told by its node server or by that program's server."""
 
     who: str = Field(min_length=1, max_length=200)
-    action: Literal["run", "stop run", "answer run"]
+    action: Literal["run", "stop run", "answer run", "start program", "stop program", "restart program"]
     what: str = Field(min_length=1, max_length=500)
+    at: int | None = Field(None, ge=0, le=2**62, description="When, in µs since 1970; by default now, and never later.")
+    via: str | None = Field(
+        None, max_length=200, description="The server that was asked; by default the one that tells."
+    )
+    address: str | None = Field(None, max_length=100, description="Where they were; by default, who tells.")
 
 
 class Refusal(Body):

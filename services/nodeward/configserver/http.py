@@ -99,7 +99,7 @@ def note(parts: Parts, action: str, what: str, who: str | None = None, via: str 
             at=parts.now(),
             who=who or (asker.name if asker else ""),
             via=asker.via if asker else via,
-            address=request.remote_addr,
+            address=(asker.address if asker else None) or request.remote_addr,
             action=action,
             what=what,
         )

@@ -17,7 +17,7 @@ from nodeward.core.auth import NODE, OPERATOR, SERVICE, VIEWER
 from nodeward.core.bundle import TOLD
 from nodeward.core.errors import NotFound
 from nodeward.core.http import SECURITY, needs, principal
-from nodeward.store.base_registry import Key
+from nodeward.store.base_registry import Deed, Key
 
 
 def mount(app: OpenAPI, parts: Parts) -> None:
@@ -73,7 +73,16 @@ def mount(app: OpenAPI, parts: Parts) -> None:
     @app.post("/api/v1/audit", summary="What somebody did on a node", security=SECURITY)
     @needs(SERVICE, NODE)
     def add_deed(body: forms.Deed) -> Response:
-        note(parts, body.action, body.what, who=body.who, via=principal().name)
+        now = parts.now()
+        deed = Deed(
+            at=now if body.at is None else min(body.at, now),
+            who=body.who,
+            via=body.via or principal().name,
+            address=body.address or request.remote_addr,
+            action=body.action,
+            what=body.what,
+        )
+        parts.registry.shelf.note(deed)
         return jsonify(noted=True)
 
     @app.post("/api/v1/enrol", summary="Give a node its credential")

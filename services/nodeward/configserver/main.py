@@ -17,13 +17,13 @@ from nodeward.configserver.rollout.nodes import Nodes
 from nodeward.configserver.rollout.releases import Releases
 from nodeward.configserver.settings import ConfigserverSettings
 from nodeward.configserver.throttle import Throttle
-from nodeward.core import log, program, settings
+from nodeward.core import deeds, log, program, settings
 from nodeward.core.client import Client
 from nodeward.core.files import only_one, read_secret
 from nodeward.core.program import Worker
 from nodeward.core.refusals import Refusals
 from nodeward.core.server import Server
-from nodeward.store.base_registry import RegistryShelf
+from nodeward.store.base_registry import Deed, RegistryShelf
 from nodeward.store.choose_registry import open_registry
 
 logger = logging.getLogger("nodeward.configserver")
@@ -62,11 +62,22 @@ def serve(loaded: ConfigserverSettings, files: Files, shelf: RegistryShelf) -> i
     )
     shipper = log.Shipper(loaded, lambda: Client(loaded.servers["logserver"], own))
     refusals = Refusals(lambda refused: http.note_refused(parts, refused))
+    audit = deeds.Shipper(loaded.var, lambda deed: shelf.note(audited(deed, loaded.place)))
+    workers = [
+        Worker("bundle-marks", bundles.flush),
+        Worker("refusals", refusals.unit),
+        Worker("deeds", audit.unit),
+    ]
     server = Server(Quick(http.create(parts, refusals), parts), loaded.bind, settings.port("configserver"), threads=24)
     try:
-        return program.run([shipper, Worker("bundle-marks", bundles.flush), Worker("refusals", refusals.unit), server])
+        return program.run([shipper, *workers, server])
     finally:
         bundles.flush()
+
+
+def audited(deed: deeds.Deed, place: str) -> Deed:
+    """Return a deed done at `place` as it stands in the audit list."""
+    return Deed(deed.at, deed.who, deed.via, deed.address, deed.action, f"{deed.what} on {place}")
 
 
 def _tell_password(password: str, path: str) -> None:

@@ -54,6 +54,7 @@ class Principal:
     """The one who is asking, for one request: `via` names the server that asks on a person's behalf.
 
     `node` says which node it is for role node, which `needs("operator", "node")` admits; `token` is the id of the credential.
+    `address` is where that person is, as the server in between says.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Principal:
     node: str | None = None
     via: str | None = None
     token: str | None = field(default=None, compare=False)
+    address: str | None = None
 
     def reaches(self, needed: tuple[str, ...]) -> bool:
         """Say whether this principal has one of the roles in `needed`, or a higher one (viewer < operator < admin < service)."""
@@ -106,15 +108,19 @@ def authenticate(header: str | None, on_behalf: str | None, source: CredentialSo
 
 
 def _acting_for(principal: Principal, on_behalf: str | None) -> Principal:
-    """A service may ask in a person's name (``Nodeward-User: NAME; role=ROLE``), and then reaches as far as the person does."""
+    """A service may ask in a person's name, and then reaches as far as the person does.
+
+    ``Nodeward-User: NAME; role=ROLE``, and where that person is may follow as ``; from=ADDRESS``.
+    """
     if not on_behalf:
         return principal
-    name, _, role = on_behalf.partition("; role=")
+    name, _, rest = on_behalf.partition("; role=")
+    role, _, address = rest.partition("; from=")
     if principal.role != SERVICE or role not in PEOPLE:
         raise NotAllowed(
             "Only a server of the appliance may ask on behalf of a user, and a user is viewer, operator or admin."
         )
-    return Principal(name, role, via=principal.name, token=principal.token)
+    return Principal(name, role, via=principal.name, token=principal.token, address=address or None)
 
 
 class CredentialCopy:

@@ -57,11 +57,12 @@ class Client:
             self._on_behalf = {"Nodeward-User": on_behalf}
         self._pool = urllib3.PoolManager(maxsize=8, retries=False)
 
-    def acting_for(self, user: str, role: str) -> "Client":
-        """Return a client of the same pool that asks in a person's name (only a service's token may)."""
+    def acting_for(self, user: str, role: str, address: str | None = None) -> "Client":
+        """Return a client of the same pool that asks in a person's name, from where they are (only a service's token may)."""
         other = Client.__new__(Client)
         other.url, other._timeout, other._pool = self.url, self._timeout, self._pool
-        other._token, other._on_behalf = self._token, {"Nodeward-User": f"{user}; role={role}"}
+        whence = f"; from={address}" if address else ""
+        other._token, other._on_behalf = self._token, {"Nodeward-User": f"{user}; role={role}{whence}"}
         return other
 
     def get(self, path: str, query: Mapping[str, Any] | None = None, timeout: float | None = None) -> Any:

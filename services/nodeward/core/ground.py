@@ -11,14 +11,14 @@ from pathlib import Path
 from nodeward.core import log
 from nodeward.core.auth import CredentialCopy
 from nodeward.core.client import Client
+from nodeward.core.deeds import Shipper, tell
 from nodeward.core.errors import NodewardError, Unavailable
 from nodeward.core.files import SecretFile, await_secret, write_atomic
 from nodeward.core.program import Part, Worker
 from nodeward.core.refusals import Refusals, Refused
 from nodeward.core.settings import Settings
 
-REFRESH_SECONDS = 5.0
-REFUSALS_SECONDS = 2.0
+REFRESH_SECONDS, REFUSALS_SECONDS, DEEDS_SECONDS = 5.0, 2.0, 1.0
 TOKEN_PATIENCE = (
     60.0  # seconds; the config server mints the tokens when it first starts, and may start later than we do
 )
@@ -90,10 +90,12 @@ def ground(settings: Settings, patience: float = TOKEN_PATIENCE) -> Ground:
             pass  # the credentials' refresh has said so already
         return False
 
+    deeds = Shipper(settings.var, lambda deed: tell(config, deed, settings.place))
     parts: list[Part] = [
         shipper,
         Worker("ground", refresh, idle=REFRESH_SECONDS),
         Worker("refusals", refusals.unit, idle=REFUSALS_SECONDS),
+        Worker("deeds", deeds.unit, idle=DEEDS_SECONDS),
     ]
     return Ground(token, config, credentials, servers, refusals, parts)
 

@@ -60,6 +60,12 @@ class Settings(BaseModel):
         """The directory that this role, and no other, keeps its data in."""
         return self.var / self.role
 
+    @property
+    def place(self) -> str:
+        """Where the programs under `var` run, for people: the node, or in a server's container that server."""
+        image = os.environ.get("NODEWARD_IMAGE")
+        return image if image and image != "node" else self.node
+
 
 SettingsType = TypeVar("SettingsType", bound=Settings)
 

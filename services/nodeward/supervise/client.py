@@ -17,6 +17,7 @@ from xmlrpc.client import Fault, ProtocolError, ServerProxy
 from supervisor.xmlrpc import Faults, SupervisorTransport
 
 from nodeward.core.errors import Conflict, NodewardError, NotFound, Unavailable
+from nodeward.supervise.marks import mark
 
 TAIL_BYTES = 64 * 1024
 _DID_NOT_START = {Faults.SPAWN_ERROR, Faults.ABNORMAL_TERMINATION, Faults.NO_FILE, Faults.NOT_EXECUTABLE}
@@ -51,7 +52,7 @@ class Programs:
 
     def __init__(self, var: Path, timeout: float = 60.0) -> None:
         self.socket = var / "run" / "supervisor.sock"
-        self._logs = var / "log"
+        self._var, self._logs = var, var / "log"
         self._timeout = timeout
 
     def list(self) -> "list[Program]":
@@ -65,6 +66,7 @@ class Programs:
 
     def start(self, name: str) -> Program:
         """Start a program, without waiting until supervisor calls it RUNNING. Raise Conflict if it runs or cannot start."""
+        mark(self._var, name)
         self._call(lambda rpc: rpc.startProcess(name, False), name)
         return self.get(name)
 
@@ -73,7 +75,9 @@ class Programs:
 
         The program that asks to be stopped itself is asked to end and this returns at once, so that it can still answer.
         """
-        self._call(lambda rpc: rpc.stopProcess(name, not self._is_self(name)), name)
+        own = self._is_self(name)
+        mark(self._var, name)
+        self._call(lambda rpc: rpc.stopProcess(name, not own), name)
         return self.get(name)
 
     def restart(self, name: str) -> Program:

@@ -5,13 +5,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
-from flask import Response, jsonify
+from flask import Response, jsonify, request
 from flask_openapi3 import OpenAPI
 from pydantic import BaseModel, Field
 
 from nodeward.core import clock
 from nodeward.core.auth import ADMIN, VIEWER
-from nodeward.core.http import SECURITY, Query, needs, principal
+from nodeward.core.deeds import Deed, note
+from nodeward.core.http import SECURITY, Query, needs, no_body, principal
 from nodeward.supervise.client import TAIL_BYTES, Program, Programs
 
 log = logging.getLogger(__name__)
@@ -44,17 +45,32 @@ def mount(app: OpenAPI, var: Path) -> None:
     def list_programs() -> Response:
         return jsonify(items=[row(program) for program in programs.list()], next=None)
 
-    @app.post("/api/v1/programs/<name>/<action>", summary="Start, stop or restart a program", security=SECURITY)
+    @app.post(
+        "/api/v1/programs/<name>/<action>",
+        summary="Start, stop or restart a program",
+        description="The audit list of the config server says who did. There is no body.",
+        security=SECURITY,
+    )
     @needs(ADMIN)
     def act_on_program(path: ActionPath) -> tuple[Response, int]:
+        no_body()
         log.info("%s asks to %s the program %s", principal().name, path.action, path.name)
         act = {"start": programs.start, "stop": programs.stop, "restart": programs.restart}[path.action]
-        return jsonify(row(act(path.name))), 202
+        done = act(path.name)
+        note(var, _deed(path))
+        return jsonify(row(done)), 202
 
     @app.get("/api/v1/programs/<name>/log", summary="The end of a program's output", security=SECURITY)
     @needs(VIEWER)
     def read_program_log(path: ProgramPath, query: LogQuery) -> Response:
         return jsonify(name=path.name, log=programs.tail(path.name, query.bytes))
+
+
+def _deed(path: ActionPath) -> Deed:
+    """Return what the one who is asking has just done."""
+    who = principal()
+    address = who.address or request.remote_addr
+    return Deed(clock.now(), who.name, f"{path.action} program", path.name, who.via, address)
 
 
 def row(program: Program) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 Supervisor restarts a program that ends. It gives up (FATAL) on one that will not stay up, and nobody hears of that. In a
 container this listener then ends supervisord, so that the container ends and is started anew (`end`); on a machine where
 every role runs under one supervisord, it starts the lost program again from time to time and leaves the others alone (`retry`).
-A program that somebody stopped is STOPPED, and never counts as lost.
+A program that somebody stopped is STOPPED, and never counts as lost. What was stopped or started past our own doors, with supervisorctl
+for example, it notes for the audit list (`outside`).
 
 It looks at the states every five seconds, beside hearing of FATAL at once: supervisor drops events when its buffer is full, one
 may come while the listener itself is being restarted, and whether a program that ended is being started again only the next
@@ -21,10 +22,13 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from nodeward.core import clock
+from nodeward.core.deeds import OUTSIDE, Deed, note
 from nodeward.core.errors import EXIT_OK, NodewardError
 from nodeward.core.program import guarded
 from nodeward.supervise.client import Program, Programs
 from nodeward.supervise.images import read_critical
+from nodeward.supervise.marks import marked
+from nodeward.supervise.outside import Outside
 
 RETRY_SECONDS = 30.0
 AGAIN_SECONDS = 5.0
@@ -178,12 +182,30 @@ def listen(on_loss: str, critical: frozenset[str], source: BinaryIO, protocol: B
     programs = Programs(var, timeout=5.0)
     act = Retry(programs.start) if on_loss == "retry" else lambda losses: end(losses, marker)
     take(marker)
-    watch = Watch(critical, programs.list)
+    watch, outside = Watch(critical, programs.list), Outside(_standing(programs))
     for event in events(source, protocol):
+        _note_deed(outside, event, var)
         losses = watch.lost(event)
         if losses:
             act(losses)
     return EXIT_OK
+
+
+def _standing(programs: Programs) -> list[Program]:
+    """How the programs stand; none if supervisor cannot be asked, which costs a line in the audit list at most."""
+    try:
+        return programs.list()
+    except NodewardError as error:
+        say(f"the programs' states could not be seen: {error}")
+        return []
+
+
+def _note_deed(outside: Outside, event: Event, var: Path) -> None:
+    """Note for the audit what somebody did without asking one of our own doors."""
+    action, name = outside.action(event.name, event.payload), event.payload.get("processname", "")
+    if action is not None and not marked(var, name):
+        note(var, Deed(clock.now(), OUTSIDE, action, name))
+        say(f"{action} {name}: by {OUTSIDE}")
 
 
 if __name__ == "__main__":

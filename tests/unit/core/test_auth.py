@@ -66,6 +66,8 @@ def test_a_service_asks_in_a_persons_name_and_reaches_as_far_as_the_person():
     asking = Known(name="web", role="service").ask(on_behalf="ada; role=viewer")
     assert asking == auth.Principal("ada", "viewer", via="web")
     assert not asking.reaches(("operator",))
+    asking = Known(name="web", role="service").ask(on_behalf="ada; role=viewer; from=2001:db8::7")
+    assert asking == auth.Principal("ada", "viewer", via="web", address="2001:db8::7")
 
 
 @pytest.mark.parametrize("header", ["ada; role=service", "ada; role=node", "ada", "ada; role=root"])

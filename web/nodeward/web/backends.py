@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import current_app, g
+from flask import current_app, g, request
 
 from nodeward.core.client import Client
 from nodeward.core.errors import NotFound, Unavailable
@@ -51,7 +51,7 @@ def _bracketed(address: str) -> str:
 
 def asking(client: Client) -> Client:
     """Return a client that asks in the name of whoever is logged in."""
-    return client.acting_for(g.person.name, g.person.role)
+    return client.acting_for(g.person.name, g.person.role, request.remote_addr)
 
 
 def backends() -> Backends:
