@@ -1,7 +1,7 @@
 """What people did to programs, on its way to the audit list at the config server.
 
-A deed is a small file in `run/deeds` from the moment it was done until the config server has it, so that neither its absence nor the
-death of whoever noted it loses one. All programs under one NODEWARD_VAR share the directory, and one of them at a time ships.
+A deed is a small file in `run/deeds` from the moment it was done until the config server has it, so that neither its absence nor
+the death of whoever noted it loses one. All programs under one NODEWARD_VAR share the directory, and one of them at a time ships.
 """
 
 import fcntl

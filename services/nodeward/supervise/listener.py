@@ -3,8 +3,8 @@
 Supervisor restarts a program that ends. It gives up (FATAL) on one that will not stay up, and nobody hears of that. In a
 container this listener then ends supervisord, so that the container ends and is started anew (`end`); on a machine where
 every role runs under one supervisord, it starts the lost program again from time to time and leaves the others alone (`retry`).
-A program that somebody stopped is STOPPED, and never counts as lost. What was stopped or started past our own doors, with supervisorctl
-for example, it notes for the audit list (`outside`).
+A program that somebody stopped is STOPPED, and never counts as lost. What was stopped or started past our own doors, with
+supervisorctl for example, it notes for the audit list (`outside`).
 
 It looks at the states every five seconds, beside hearing of FATAL at once: supervisor drops events when its buffer is full, one
 may come while the listener itself is being restarted, and whether a program that ended is being started again only the next

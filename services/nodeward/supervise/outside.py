@@ -1,8 +1,8 @@
 """What somebody did to a program without asking any door of ours: with supervisorctl, or on supervisor's socket.
 
 Supervisor does not tell who asked it. Our own doors leave a mark before they ask (`marks`); a program that is stopped, or started
-after it was stopped, without a fresh mark was told so from outside. What supervisor does by itself is no deed: the start of all programs
-at its own start, a restart of what ended, the end of all at its own end.
+after it was stopped, without a fresh mark was told so from outside. What supervisor does by itself is no deed: the start of all
+programs at its own start, a restart of what ended, the end of all at its own end.
 """
 
 from collections.abc import Iterable, Mapping
