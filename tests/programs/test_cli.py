@@ -41,7 +41,7 @@ def said(ended, code=0):
 
 def test_a_fleet_is_tried_applied_read_and_taken_away(server, fleet):
     path = fleet("kind: node\nname: cli-1\naddress: 192.0.2.30\ngroups: [cli]\n")
-    assert "create  node cli-1\n1 to change; nothing was changed" in said(
+    assert "create  node cli-1\n1 object to change; nothing was changed" in said(
         server.nodeward("apply", "-f", path, "--dry-run")
     )
     assert json.loads(said(server.nodeward("get", "nodes", "--group", "cli", "-o", "json"))) == []
@@ -104,7 +104,7 @@ def test_going_back_is_a_revision_of_its_own(server, fleet):
     text = said(server.nodeward("revisions", "restore", str(newest["revision"])))
     assert (
         text
-        == f"Revision {newest['revision']} is in force again, as revision {newest['revision'] + 2} (1 objects changed).\n"
+        == f"Revision {newest['revision']} is in force again, as revision {newest['revision'] + 2} (1 object changed).\n"
     )
     assert "description: one" in said(server.nodeward("get", "group", "back"))
 

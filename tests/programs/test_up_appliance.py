@@ -1,5 +1,6 @@
 """`script/up`, for real, on free ports: this machine is watched, its lines are found, programs may be killed, and all ends."""
 
+import json
 import os
 import random
 import re
@@ -191,6 +192,15 @@ def test_who_did_what_to_a_program_is_in_the_audit_list_whichever_way_it_was_don
     assert [row["action"] for row in found] == ["start program", "stop program", "restart program", "restart program"]
     assert {row["who"] for row in found[:2]} == {"supervisorctl or outside"}
     assert "on this machine" in found[2]["who"]
+
+
+def test_programs_and_checks_are_at_hand_on_the_command_line(appliance):
+    rows = json.loads(appliance.nodeward("programs", "-o", "json").stdout)
+    assert {(row["where"], row["name"]) for row in rows} == {("local", name) for name in [*NAMES, "listener"]}
+    assert "started" in appliance.nodeward("programs", "tail", "local", "monitor").stdout
+    assert appliance.nodeward("programs", "restart", "nodeserver", "web").returncode == 1  # no server's name, no node's
+    row = json.loads(appliance.nodeward("recheck", "local", "load", "-o", "json").stdout)
+    assert (row["node"], row["service"], row["state"] in ("OK", "WARNING", "CRITICAL")) == ("local", "load", True)
 
 
 def _audit(appliance):

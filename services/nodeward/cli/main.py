@@ -18,6 +18,7 @@ COMMANDS = {
     "user": "people", "token": "people", "ping": "nodes",
     "logs": "logs",
     "states": "states", "ack": "states", "downtime": "states", "events": "states", "notifications": "states",
+    "programs": "programs", "audit": "programs", "recheck": "programs",
     "status": "roles", "configserver": "roles", "logserver": "roles", "monitor": "roles",
     "nodeserver": "roles", "tailflog": "roles", "web": "roles",
 }  # fmt: skip

@@ -10,6 +10,7 @@ import yaml
 from nodeward.cli import session
 from nodeward.cli.output import Row, format_option, show
 from nodeward.core.errors import BadInput
+from nodeward.core.words import counted
 
 KINDS = ("node", "group", "check", "log", "runbook", "contact", "route", "period", "user")
 _PLURALS = {f"{kind}{'es' if kind.endswith('h') else 's'}": kind for kind in KINDS} | {"checks": "check"}
@@ -125,7 +126,7 @@ def _tell(outcome: Row, dry_run: bool) -> None:
     if not outcome["changes"]:
         click.echo(f"Nothing to change: revision {outcome['revision']} says so already.")
     elif dry_run:
-        click.echo(f"{len(outcome['changes'])} to change; nothing was changed (dry run).")
+        click.echo(f"{counted(len(outcome['changes']), 'object')} to change; nothing was changed (dry run).")
     else:
         click.echo(f"Revision {outcome['revision']} is in force.")
 

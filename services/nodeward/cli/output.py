@@ -3,8 +3,10 @@
 import json
 import os
 import re
+import shutil
 import sys
-from collections.abc import Callable, Sequence
+import textwrap
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -18,6 +20,10 @@ _COLOURS = {
     "UNKNOWN": "magenta", "PENDING": "bright_black", "RUNNING": "green", "FATAL": "red", "BACKOFF": "yellow",
     "create": "green", "update": "yellow", "delete": "red",
 }  # fmt: skip
+_GAP = "  "
+LEAST, LAST = 8, 20  # so many characters of a column stay visible on a narrow terminal, and so many of the last one
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z")
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
@@ -29,8 +35,13 @@ def format_option(command: Command) -> Command:
     return option(command)
 
 
-def show(rows: Sequence[Row] | Row, output: str, columns: Sequence[str], empty: str = "Nothing.") -> None:
-    """Print rows. As a table: these columns, and `empty` (on stderr) if there are none; else everything."""
+def show(
+    rows: Sequence[Row] | Row, output: str, columns: Sequence[str] | Callable[[Row], Row], empty: str = "Nothing."
+) -> None:
+    """Print rows: whole for programs; for people as a table, and `empty` (on stderr) if there are none.
+
+    `columns` are the keys that the table shows, or what makes a line of it from a row.
+    """
     if output == "json":
         click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
     elif output == "yaml":
@@ -38,17 +49,49 @@ def show(rows: Sequence[Row] | Row, output: str, columns: Sequence[str], empty: 
     elif not rows:
         click.echo(empty, err=True)
     else:
-        table([rows] if isinstance(rows, dict) else rows, columns)
+        listed = [rows] if isinstance(rows, dict) else rows
+        lines = [columns(row) for row in listed] if callable(columns) else listed
+        table(lines, list(lines[0]) if callable(columns) else columns)
 
 
 def table(rows: Sequence[Row], columns: Sequence[str]) -> None:
-    """Print rows as aligned columns; the last one is not cut."""
+    """Print rows as aligned columns. On a terminal they fit its width; elsewhere nothing is cut or broken."""
     cells = [[text(row.get(column)) for column in columns] for row in rows]
     titles = [column.replace("_", " ").upper() for column in columns]
     widths = [max(len(line[place]) for line in [titles, *cells]) for place in range(len(columns))]
-    click.echo(_line(titles, widths))
-    for line in cells:
-        click.echo(_line(line, widths))
+    if sys.stdout.isatty():
+        times = {place for place in range(len(columns)) if any(_MOMENT.fullmatch(line[place]) for line in cells)}
+        widths = fit(widths, shutil.get_terminal_size().columns, rigid={0, *times})
+    for line in [titles, *cells]:
+        _print(line, widths)
+
+
+def fit(widths: Sequence[int], room: int, rigid: Collection[int] = ()) -> list[int]:
+    """Return the columns' widths where they have so much room.
+
+    The widest become narrower, but not the `rigid` ones (half a time is none, nor half the name in the first column); the last keeps LAST at least.
+    """
+    *others, last = widths
+    left = room - len(_GAP) * len(others)
+    while sum(others) + min(last, LAST) > left:
+        widest = max(set(range(len(others))) - set(rigid), key=others.__getitem__, default=None)
+        if widest is None or others[widest] <= LEAST:
+            break
+        others[widest] -= 1
+    return [*others, min(last, max(LAST, left - sum(others)))]
+
+
+def _print(cells: Sequence[str], widths: Sequence[int]) -> None:
+    """Print a line of a table: what is too wide is cut, and the last column goes on below itself."""
+    *others, last = cells
+    shown = [
+        cell if len(cell) <= width else cell[: width - 1] + "…" for cell, width in zip(others, widths, strict=False)
+    ]
+    pieces = [last] if len(last) <= widths[-1] else textwrap.wrap(last, widths[-1])
+    click.echo(_line([*shown, pieces[0]], widths))
+    indent = " " * sum(width + len(_GAP) for width in widths[:-1])
+    for piece in pieces[1:]:
+        click.echo(indent + piece)
 
 
 def text(value: Any) -> str:
@@ -61,12 +104,19 @@ def text(value: Any) -> str:
         value = ", ".join(map(str, value))
     elif isinstance(value, dict):
         value = ", ".join(f"{key}={_within(each)}" for key, each in value.items()) or "-"
+    if isinstance(value, str) and _TIME.fullmatch(value):
+        return str(moment(value))
     return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", str(value))
 
 
 def _within(value: Any) -> str:
     """Return a value that stands within another: a list with bars between, for one of it is enough."""
     return "|".join(map(str, value)) if isinstance(value, list) else text(value)
+
+
+def moment(time: str | None) -> str | None:
+    """Return a time as a table shows it: UTC, to the second."""
+    return time[:19].replace("T", " ") + "Z" if time else None
 
 
 def coloured() -> bool:
@@ -76,9 +126,9 @@ def coloured() -> bool:
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
     padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)]
-    padded[-1] = padded[-1].rstrip()
+    padded[-1] = cells[-1]
     if coloured():
         padded = [
             click.style(cell, fg=_COLOURS.get(cell.strip())) if cell.strip() in _COLOURS else cell for cell in padded
         ]
-    return "  ".join(padded)
+    return _GAP.join(padded).rstrip()

@@ -4,6 +4,7 @@ import click
 
 from nodeward.cli import session
 from nodeward.cli.output import format_option, show
+from nodeward.core.words import counted
 
 
 @click.group(invoke_without_command=True)
@@ -32,8 +33,8 @@ def show_one(number: int, output: str) -> None:
 def restore(number: int) -> None:
     """Make the configuration what it was at revision NUMBER; that is a new revision."""
     answer = session.config().post(f"/api/v1/revisions/{number}/restore", timeout=120.0)
-    count = len(answer["changes"])
-    click.echo(f"Revision {number} is in force again, as revision {answer['revision']} ({count} objects changed).")
+    changed = counted(len(answer["changes"]), "object")
+    click.echo(f"Revision {number} is in force again, as revision {answer['revision']} ({changed} changed).")
 
 
 def _brief(changes: list[dict[str, str]]) -> str:

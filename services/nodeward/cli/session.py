@@ -13,7 +13,7 @@ from typing import Any
 from nodeward.core.client import Client
 from nodeward.core.errors import ConfigError, NotFound, Unavailable
 from nodeward.core.files import read_secret
-from nodeward.core.settings import Settings, load, port
+from nodeward.core.settings import PORTS, Settings, load, port
 
 SECONDS = 30.0
 
@@ -25,7 +25,7 @@ def config() -> Client:
     return Client(url or local.config_url, _token(local), timeout=SECONDS)
 
 
-def server(role: str) -> Client:
+def server(role: str, seconds: float = SECONDS) -> Client:
     """Return the client of another server: where NODEWARD_<ROLE>_URL says it is, else where the config server says."""
     url = os.environ.get(f"NODEWARD_{role.upper()}_URL")
     if url is None:
@@ -33,19 +33,34 @@ def server(role: str) -> Client:
         url = client.get("/api/v1/servers").get(role)
         if url is None:
             raise Unavailable(f"The config server at {client.url} knows no {role}.")
-    return Client(url, _token(settings()), timeout=SECONDS)
+    return Client(url, _token(settings()), timeout=seconds)
 
 
-def node_server(name: str) -> Client:
+def node(name: str) -> dict[str, Any]:
+    """Return a node as the config server knows it. Raise NotFound if it knows none of that name."""
+    found: dict[str, Any] = config().get(f"/api/v1/objects/node/{name}")
+    return found
+
+
+def place(where: str, seconds: float = SECONDS) -> Client:
+    """Return the client of the server that knows the programs of a place: a node's name (or node:NAME), or a server's role."""
+    if where == "configserver":
+        return config()
+    if where in PORTS and where != "nodeserver":
+        return server(where, seconds)
+    return node_server(where.removeprefix("node:"), seconds)
+
+
+def node_server(name: str, seconds: float = SECONDS) -> Client:
     """Return the client of a node's node server, at the address that the config server knows. Raise NotFound if there is none."""
-    node = config().get(f"/api/v1/objects/node/{name}")
-    if node.get("agent") is False:
-        raise NotFound(f"Node '{name}' has no node server (agent: false); it is checked from '{node['checked_from']}'.")
-    address = node.get("address")
+    found = node(name)
+    if found.get("agent") is False:
+        raise NotFound(f"Node '{name}' has no node server (agent: false); it is checked from '{found['checked_from']}'.")
+    address = found.get("address")
     if not address:
         raise NotFound(f"The config server knows no address of node '{name}'; give it one.")
     url = f"http://{f'[{address}]' if ':' in address else address}:{port('nodeserver')}"
-    return Client(url, _token(settings()), timeout=SECONDS)
+    return Client(url, _token(settings()), timeout=seconds)
 
 
 @cache

@@ -1,12 +1,11 @@
 """states, ack, downtime, events, notifications: what the monitor knows, and what people tell it."""
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
 
 from nodeward.cli import session
-from nodeward.cli.output import Row, format_option, show
+from nodeward.cli.output import Row, format_option, moment, show
 from nodeward.core.client import Client
 
 _MOST = 5000
@@ -25,7 +24,7 @@ def states(problems: bool, output: str, **query: str | None) -> None:
         session.server("monitor"), "/api/v1/states", {**query, "problems": "true" if problems else None}
     )
     empty = "No problems." if problems else "Nothing is monitored yet. `nodeward apply -f FILE` adds nodes and checks."
-    _print(rows, output, _state_line, empty)
+    show(rows, output, _state_line, empty)
 
 
 @click.command()
@@ -50,7 +49,7 @@ def ack(
     else:
         given = {key: value for key, value in more.items() if value} | {"sticky": not until_change}
         rows = client.post("/api/v1/acknowledgements", [each | given for each in wanted])["items"]
-    _print(rows, output, _ack_line)
+    show(rows, output, _ack_line)
 
 
 def _problems_of(client: Client, node: str, *, acknowledged: bool) -> list[Row]:
@@ -80,16 +79,14 @@ def add_downtime(
     if length is not None and begin is not None:
         raise click.UsageError("--for counts from now; with --from, say --to.")
     body = {"node": node, "service": service, "to": until or length, "comment": comment, "from": begin}
-    _print(session.server("monitor").post("/api/v1/downtimes", body)["items"], output, _downtime_line)
+    show(session.server("monitor").post("/api/v1/downtimes", body)["items"], output, _downtime_line)
 
 
 @downtime.command("list")
 @format_option
 def list_downtimes(output: str) -> None:
     """List the downtimes that are planned or in force."""
-    _print(
-        session.server("monitor").get("/api/v1/downtimes")["items"], output, _downtime_line, "No downtime is planned."
-    )
+    show(session.server("monitor").get("/api/v1/downtimes")["items"], output, _downtime_line, "No downtime is planned.")
 
 
 @downtime.command("cancel")
@@ -97,7 +94,7 @@ def list_downtimes(output: str) -> None:
 @format_option
 def cancel_downtime(number: int, output: str) -> None:
     """End downtime NUMBER now, or take it back before it began."""
-    _print([session.server("monitor").delete(f"/api/v1/downtimes/{number}")], output, _downtime_line)
+    show([session.server("monitor").delete(f"/api/v1/downtimes/{number}")], output, _downtime_line)
 
 
 @click.command()
@@ -110,9 +107,7 @@ def cancel_downtime(number: int, output: str) -> None:
 @format_option
 def events(output: str, **query: Any) -> None:
     """List what happened, newest first."""
-    _print(
-        session.server("monitor").get("/api/v1/events", query)["items"], output, _event_line, "Nothing has happened."
-    )
+    show(session.server("monitor").get("/api/v1/events", query)["items"], output, _event_line, "Nothing has happened.")
 
 
 @click.command()
@@ -123,13 +118,7 @@ def events(output: str, **query: Any) -> None:
 def notifications(output: str, **query: Any) -> None:
     """List who was told what, who was not, and why."""
     rows = session.server("monitor").get("/api/v1/notifications", query)["items"]
-    _print(rows, output, _notification_line, "Nobody had to be told of anything yet.")
-
-
-def _print(rows: Sequence[Row], output: str, line: Callable[[Row], Row], empty: str = "Nothing.") -> None:
-    """Print rows whole for programs; for people each as `line` makes it."""
-    lines = [line(row) for row in rows] if output == "table" else rows
-    show(lines, output, list(lines[0]) if lines else [], empty)
+    show(rows, output, _notification_line, "Nobody had to be told of anything yet.")
 
 
 def _state_line(row: Row) -> Row:
@@ -137,36 +126,35 @@ def _state_line(row: Row) -> Row:
     notes = [name.replace("_", " ") for name in ("acknowledged", "in_downtime", "flapping") if row[name]]
     notes += [f"behind {name}" for name in row["masked_by"]]
     return {
-        "node": row["node"], "service": row["service"], "state": row["state"], "try": soft, "since": _time(row["since"]),
+        "node": row["node"], "service": row["service"], "state": row["state"], "try": soft, "since": moment(row["since"]),
         "output": (f"[{', '.join(notes)}] " if notes else "") + row["output"],
     }  # fmt: skip
 
 
 def _ack_line(row: Row) -> Row:
     held = row.get("acknowledgement")
-    until = "no" if not held else f"until {_time(held['expires'])}" if held["expires"] else "until it is over"
+    until = "no" if not held else f"until {moment(held['expires'])}" if held["expires"] else "until it is over"
     return {"node": row["node"], "service": row["service"], "acknowledged": until}
 
 
 def _downtime_line(row: Row) -> Row:
     return {
-        "id": row["id"], "node": row["node"], "service": row["service"], "from": _time(row["from"]), "to": _time(row["to"]),
+        "id": row["id"], "node": row["node"], "service": row["service"], "from": moment(row["from"]), "to": moment(row["to"]),
         "now": row["in_force"], "by": row["author"], "comment": row["comment"],
     }  # fmt: skip
 
 
 def _event_line(row: Row) -> Row:
     return {
-        "at": _time(row["at"]), "type": row["type"], "node": row["node"] or None, "service": row["service"],
+        "at": moment(row["at"]), "type": row["type"], "node": row["node"] or None, "service": row["service"],
         "what": _happened(row),
     }  # fmt: skip
 
 
 def _happened(row: Row) -> str:
     if row["type"] == "state":
-        return (
-            f"{row['before']} → {row['state']} {row['state_type']} {row['attempt']}/{row['attempts']}  {row['output']}"
-        )
+        change = f"still {row['state']}," if row["before"] == row["state"] else f"{row['before']} → {row['state']}"
+        return f"{change} {row['state_type']} {row['attempt']}/{row['attempts']}  {row['output']}"
     if row["type"] == "notification":
         return f"{row['status']}: {row['state']} to {row['contact']} by {row['target']} {row['error']}".rstrip()
     return " · ".join(str(row[key]) for key in ("what", "state", "author", "comment") if row.get(key))
@@ -178,13 +166,9 @@ def _notification_line(row: Row) -> Row:
         for each in row["deliveries"]
     ]
     return {
-        "at": _time(row["at"]), "node": row["node"], "service": row["service"], "state": row["state"], "kind": row["kind"],
+        "at": moment(row["at"]), "node": row["node"], "service": row["service"], "state": row["state"], "kind": row["kind"],
         "status": row["status"], "who, or why not": "; ".join(told) or row["reason"],
     }  # fmt: skip
-
-
-def _time(moment: str | None) -> str | None:
-    return moment[:19].replace("T", " ") + "Z" if moment else None
 
 
 COMMANDS = {"states": states, "ack": ack, "downtime": downtime, "events": events, "notifications": notifications}

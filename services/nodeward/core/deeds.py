@@ -26,7 +26,7 @@ OUTSIDE = "supervisorctl or outside"  # who did what none of our own doors was a
 
 @dataclass(frozen=True)
 class Deed:
-    """`who` did `action` to `what` at that time (µs since 1970): by way of server `via`, coming from `address`."""
+    """`who` did `action` to `what` at that time (µs since 1970): by way of `via`, coming from `address`."""
 
     at: int
     who: str

@@ -57,7 +57,7 @@ def mount(app: OpenAPI, var: Path) -> None:
         log.info("%s asks to %s the program %s", principal().name, path.action, path.name)
         act = {"start": programs.start, "stop": programs.stop, "restart": programs.restart}[path.action]
         done = act(path.name)
-        note(var, _deed(path))
+        note(var, _deed(path, app.name.removeprefix("nodeward.")))
         return jsonify(row(done)), 202
 
     @app.get("/api/v1/programs/<name>/log", summary="The end of a program's output", security=SECURITY)
@@ -66,11 +66,11 @@ def mount(app: OpenAPI, var: Path) -> None:
         return jsonify(name=path.name, log=programs.tail(path.name, query.bytes))
 
 
-def _deed(path: ActionPath) -> Deed:
-    """Return what the one who is asking has just done."""
+def _deed(path: ActionPath, role: str) -> Deed:
+    """Return what the one who is asking has just done, by way of the server that asks for them, or of this one."""
     who = principal()
     address = who.address or request.remote_addr
-    return Deed(clock.now(), who.name, f"{path.action} program", path.name, who.via, address)
+    return Deed(clock.now(), who.name, f"{path.action} program", path.name, who.via or role, address)
 
 
 def row(program: Program) -> dict[str, Any]:

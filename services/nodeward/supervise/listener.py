@@ -204,7 +204,7 @@ def _note_deed(outside: Outside, event: Event, var: Path) -> None:
     """Note for the audit what somebody did without asking one of our own doors."""
     action, name = outside.action(event.name, event.payload), event.payload.get("processname", "")
     if action is not None and not marked(var, name):
-        note(var, Deed(clock.now(), OUTSIDE, action, name))
+        note(var, Deed(clock.now(), OUTSIDE, action, name, via="supervisor"))
         say(f"{action} {name}: by {OUTSIDE}")
 
 

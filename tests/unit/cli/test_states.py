@@ -72,6 +72,7 @@ def test_a_downtime_is_planned_listed_and_cancelled(shell: Shell) -> None:
 
 def test_events_say_what_happened(shell: Shell) -> None:
     assert "PENDING → CRITICAL hard 1/1" in shell.says("events", "--service", "disk")
+    assert "still" not in shell.says("events")
     shell.says("ack", "web-1", "disk", "--comment", "on it")
     assert "set · operator · on it" in shell.says("events", "--type", "acknowledgement")
 
