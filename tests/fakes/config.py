@@ -3,16 +3,15 @@
 import hashlib
 import json
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from flask import Flask, Response, jsonify, request
 
+from fakes.serving import Serving
 from nodeward.core import tokens
-from nodeward.core.server import Server
 
 
-class FakeConfig:
+class FakeConfig(Serving):
     """Answers `servers`, `credentials`, `monitoring`, `nodes/{name}/bundle`, `find`, `enrol` and `login`.
 
     `tokens["viewer"]` and so on are valid tokens; `node_token(name)` makes one of a node. What a test changes in
@@ -32,7 +31,7 @@ class FakeConfig:
         self.enrolled: list[str] = []
         self.refused: list[dict[str, Any]] = []
         self.tokens = {role: self.token(role, role) for role in ("viewer", "operator", "admin", "service")}
-        self._server = Server(self._app(), "127.0.0.1", 0, threads=4)
+        super().__init__(self._app())
 
     def token(self, name: str, role: str, node: str | None = None, **more: Any) -> str:
         """Make a credential and return its token."""
@@ -56,20 +55,6 @@ class FakeConfig:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(token)
         path.chmod(0o600)
-
-    @property
-    def url(self) -> str:
-        """Where it answers."""
-        return f"http://127.0.0.1:{self._server.port}"
-
-    def __enter__(self) -> Self:
-        self._server.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
-        self._server.stop()
 
     def _app(self) -> Flask:
         app = Flask("fake-config")

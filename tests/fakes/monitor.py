@@ -3,17 +3,16 @@
 import threading
 import time
 from collections.abc import Callable
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from flask import Flask, Response, jsonify, request
 from pydantic import ValidationError
 
+from fakes.serving import Serving
 from nodeward.core.results import Report, Result
-from nodeward.core.server import Server
 
 
-class FakeMonitor:
+class FakeMonitor(Serving):
     """Takes `POST /api/v1/results`. `reports` are all that came, `results` each result once, as a real monitor keeps them.
 
     `status` other than 200 is what every post is answered; `refuse(result)` true makes a report invalid (422).
@@ -29,17 +28,7 @@ class FakeMonitor:
         self.between: Callable[[], None] = lambda: None
         self._cursors: dict[tuple[str, str], int] = {}
         self._lock = threading.Lock()
-        self._server = Server(self._app(), "127.0.0.1", port, threads=4)
-
-    @property
-    def url(self) -> str:
-        """Where it answers."""
-        return f"http://127.0.0.1:{self._server.port}"
-
-    @property
-    def port(self) -> int:
-        """Where it listens."""
-        return self._server.port
+        super().__init__(self._app(), port)
 
     def of(self, service: str | None) -> list[Result]:
         """Return the results of one service."""
@@ -53,15 +42,6 @@ class FakeMonitor:
                 return found
             time.sleep(0.02)
         raise AssertionError(f"it did not happen within {seconds} s; there are {len(self.results)} results")
-
-    def __enter__(self) -> Self:
-        self._server.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
-        self._server.stop()
 
     def _app(self) -> Flask:
         app = Flask("fake-monitor")

@@ -1,14 +1,13 @@
 """A web server that keeps what is posted to it: what a chat's or a pager's webhook is to a notifier."""
 
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from flask import Flask, request
 
-from nodeward.core.server import Server
+from fakes.serving import Serving
 
 
-class WebhookSink:
+class WebhookSink(Serving):
     """Listens on a free port. `posts` are the JSON bodies taken; `status` other than 200 is what the next ones are answered."""
 
     def __init__(self) -> None:
@@ -24,18 +23,4 @@ class WebhookSink:
                 self.posts.append(request.get_json())
             return "", self.status
 
-        self._server = Server(app, "127.0.0.1", 0, threads=2)
-
-    @property
-    def address(self) -> str:
-        """Its host and port."""
-        return f"127.0.0.1:{self._server.port}"
-
-    def __enter__(self) -> Self:
-        self._server.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
-        self._server.stop()
+        super().__init__(app, threads=2)

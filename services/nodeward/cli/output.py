@@ -69,7 +69,8 @@ def table(rows: Sequence[Row], columns: Sequence[str]) -> None:
 def fit(widths: Sequence[int], room: int, rigid: Collection[int] = ()) -> list[int]:
     """Return the columns' widths where they have so much room.
 
-    The widest become narrower, but not the `rigid` ones (half a time is none, nor half the name in the first column); the last keeps LAST at least.
+    The widest become narrower, but not the `rigid` ones (half a time is none, nor half the name in the first column).
+    The last keeps LAST at least.
     """
     *others, last = widths
     left = room - len(_GAP) * len(others)

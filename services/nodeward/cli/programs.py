@@ -24,7 +24,8 @@ _AT_ONCE = 16
 def programs(ctx: click.Context, node: str | None, role: str | None, output: str) -> int:
     """Show supervisor's programs on every node and server.
 
-    The commands below take WHERE: a node's name, or configserver, logserver, monitor or web. A node that is called so is node:NAME.
+    The commands below take WHERE: a node's name, or configserver, logserver, monitor or web.
+    A node that is called so is node:NAME.
     """
     if ctx.invoked_subcommand is not None:
         return EXIT_OK
