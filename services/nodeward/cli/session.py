@@ -55,7 +55,9 @@ def node_server(name: str, seconds: float = SECONDS) -> Client:
     """Return the client of a node's node server, at the address that the config server knows. Raise NotFound if there is none."""
     found = node(name)
     if found.get("agent") is False:
-        raise NotFound(f"Node '{name}' has no node server (agent: false); it is checked from '{found['checked_from']}'.")
+        raise NotFound(
+            f"Node '{name}' has no node server (agent: false); it is checked from '{found['checked_from']}'."
+        )
     address = found.get("address")
     if not address:
         raise NotFound(f"The config server knows no address of node '{name}'; give it one.")
