@@ -16,13 +16,14 @@ class FakeMonitor(Serving):
     """Takes `POST /api/v1/results`. `reports` are all that came, `results` each result once, as a real monitor keeps them.
 
     `status` other than 200 is what every post is answered; `refuse(result)` true makes a report invalid (422).
-    `between` runs when a report was kept and before it is answered.
+    `wanted` is what every answer wants to be checked now. `between` runs when a report was kept and before it is answered.
     """
 
     def __init__(self, port: int = 0) -> None:
         self.reports: list[Report] = []
         self.results: list[Result] = []
         self.repeated = 0
+        self.wanted: list[dict[str, Any]] = []
         self.status = 200
         self.refuse: Callable[[Result], bool] = lambda _: False
         self.between: Callable[[], None] = lambda: None
@@ -59,7 +60,7 @@ class FakeMonitor(Serving):
             with self._lock:
                 self._keep(report)
             self.between()
-            return jsonify(accepted=len(report.results), repeated=0)
+            return jsonify(accepted=len(report.results), repeated=0, wanted=self.wanted)
 
         return app
 

@@ -48,7 +48,7 @@ class World:
         self.shelf = SqliteStateShelf(self._directory / "states.db")
         self.board = Board(self.shelf.load())
         self.observer = Observer(slack=15.0, gather=self._options.get("gather", 0.0))
-        outbox = Outbox(self.shelf, {"email": Silent(), "url": Silent()})
+        self.outbox = outbox = Outbox(self.shelf, {"email": Silent(), "url": Silent()})
         clock = lambda: self.now  # noqa: E731
         remind = self._options.get("remind", 0.0)
         self.tick = Tick(self.board, self, self.observer, outbox, grace=90.0, remind=remind, now=clock)  # type: ignore[arg-type]

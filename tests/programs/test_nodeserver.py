@@ -217,6 +217,14 @@ def test_a_check_is_not_run_with_what_it_does_not_take(node, monitor, body):
     assert len(monitor.of("load")) == 1
 
 
+def test_a_check_that_the_monitor_wants_runs_now(node, monitor):
+    node.give([check("load", plugin="uptime", interval=RARELY)])
+    node.wait_until_ready()
+    monitor.wait_for(lambda: monitor.of("load"))
+    monitor.wanted = [{"node": "web-1", "service": "load"}, {"node": "nix", "service": None}]
+    monitor.wait_for(lambda: len(monitor.of("load")) == 2)
+
+
 def test_it_tells_about_its_machine_and_about_itself(node):
     node.give([check("load", plugin="uptime")])
     node.wait_until_ready()

@@ -30,6 +30,12 @@ class Outbox:
     def __init__(self, shelf: StateShelf, notifiers: dict[str, Notifier]) -> None:
         self._shelf, self._notifiers = shelf, notifiers
         self._watched: dict[int, tuple[tuple[Key, ...], int]] = {}
+        self._awaited: dict[int, tuple[Key, ...]] = {}
+        self._wanted: dict[str, frozenset[Key]] = {}
+
+    def wanted(self, reporter: str) -> frozenset[Key]:
+        """Return what `reporter` should check now, because somebody's alert waits for it."""
+        return self._wanted.get(reporter, frozenset())
 
     def route(self, draft: Draft) -> None:
         """Look at every open flip whose time has come or whose surroundings have changed."""
@@ -43,11 +49,27 @@ class Outbox:
                 self._hold(draft, flip, verdict)
             else:
                 self._watched.pop(flip.id, None)
+                self._awaited.pop(flip.id, None)
                 reason = (
                     verdict.reason if isinstance(verdict, Drop) else self._tell(draft, flip, unsent.get(flip.key, []))
                 )
                 if reason is not None:
                     draft.flips[flip.id] = replace(flip, status=DROPPED, reason=reason, due=_NEVER)
+        if due:
+            self._gather_wanted(draft)
+
+    def _gather_wanted(self, draft: Draft) -> None:
+        found: dict[str, set[Key]] = {}
+        for number, keys in list(self._awaited.items()):
+            flip = draft.flips.get(number)
+            if flip is None or not flip.is_open:
+                del self._awaited[number]  # it was overtaken
+                continue
+            for key in keys:
+                node = draft.fleet.nodes.get(key[0])
+                if node is not None and node.reporter:
+                    found.setdefault(node.reporter, set()).add(key)
+        self._wanted = {reporter: frozenset(keys) for reporter, keys in found.items()}
 
     def _is_due(self, draft: Draft, flip: Flip) -> bool:
         if flip.due <= draft.now:
@@ -59,6 +81,7 @@ class Outbox:
 
     def _hold(self, draft: Draft, flip: Flip, verdict: Hold) -> None:
         self._watched[flip.id] = (verdict.watch, draft.seq)
+        self._awaited[flip.id] = verdict.wanted
         held = replace(flip, status=HELD, reason=verdict.reason, due=verdict.until or _NEVER)
         if (
             (held.status, held.reason) != (flip.status, flip.reason)

@@ -90,11 +90,12 @@ class Send(NamedTuple):
 
 
 class Hold(NamedTuple):
-    """Not yet: look again when one of `watch` changes, or at `until`."""
+    """Not yet: look again when one of `watch` changes, or at `until`. A result of `wanted` would settle it."""
 
     reason: str
     watch: tuple[Key, ...]
     until: int | None = None
+    wanted: tuple[Key, ...] = ()
 
 
 class Drop(NamedTuple):
@@ -155,11 +156,13 @@ def _unsure(state: State, fleet: Fleet, look: Callable[[Key], State | None], now
     """The cause may lie elsewhere, or the problem may be over: wait for fresh word of either."""
     node = look((state.node, None))
     if state.service is not None and node is not None and _is_from_before(state, node, fleet):
-        return Hold("Its node is back; waiting for a fresh result.", (state.key, node.key))
+        return Hold("Its node is back; waiting for a fresh result.", (state.key, node.key), wanted=(state.key,))
     if state.state == "UNREACHABLE" and state.deadline is not None:
-        return Hold("The way to it is open again; waiting for word of it.", (state.key,))
+        return Hold("The way to it is open again; waiting for word of it.", (state.key,), wanted=(state.key,))
     began = state.judged if state.stale else state.first_failed
     if names := reachability.unsettled(fleet, look, state.key, began or 0):
-        watch = (state.key, *((name, None) for name in names))
-        return Hold(f"Waiting for fresh word of {', '.join(names)}, which may be the cause.", watch, now + _SECOND)
+        causes = tuple((name, None) for name in names)
+        silent = tuple(key for key in causes if (there := look(key)) and (there.judged or 0) < (began or 0))
+        words = f"Waiting for fresh word of {', '.join(names)}, which may be the cause."
+        return Hold(words, (state.key, *causes), now + _SECOND, silent)
     return None

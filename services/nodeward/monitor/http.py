@@ -1,7 +1,7 @@
 """The monitor's HTTP face."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,6 +51,7 @@ class Parts:
     observer: Observer
     definitions: Definitions
     ack_expiry: float
+    wanted: Callable[[str], Collection[Key]] = lambda _reporter: ()
 
 
 def mount(app: OpenAPI, parts: Parts) -> None:
@@ -65,7 +66,12 @@ def mount(app: OpenAPI, parts: Parts) -> None:
 
 
 def _mount_results(app: OpenAPI, parts: Parts, figures: Figures) -> None:
-    @app.post("/api/v1/results", summary="Take a report of results", security=SECURITY)
+    @app.post(
+        "/api/v1/results",
+        summary="Take a report of results",
+        description="`wanted` in the answer are checks to be run now: somebody's alert waits for their results.",
+        security=SECURITY,
+    )
     @needs(NODE, SERVICE)
     def results(body: Report) -> Response:
         principal().must_speak_for(body.reporter)
@@ -74,7 +80,8 @@ def _mount_results(app: OpenAPI, parts: Parts, figures: Figures) -> None:
             raise Unavailable("The monitor does not know its definitions yet; send the report again in a moment.")
         receipt = parts.writer.do(lambda draft: receive(draft, parts.observer, body))
         figures.count(receipt, body.results)
-        return jsonify(receipt._asdict())
+        wanted = [{"node": node, "service": service} for node, service in parts.wanted(body.reporter)]
+        return jsonify(**receipt._asdict(), wanted=wanted)
 
 
 def _mount_states(app: OpenAPI, parts: Parts) -> None:

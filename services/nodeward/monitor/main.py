@@ -84,7 +84,7 @@ def build(settings: MonitorSettings, base: Ground, shelf: StateShelf) -> list[Pa
     tick = Tick(board, writer, observer, outbox, grace=settings.grace, remind=settings.remind)
     sender = Sender(board, shelf, writer, notifiers, settings.link)
     app = core_http.create("monitor", "monitor", base.credentials, lambda: not_ready(shelf, definitions), base.refusals)
-    mount(app, Parts(board, shelf, writer, observer, definitions, settings.ack_expiry))
+    mount(app, Parts(board, shelf, writer, observer, definitions, settings.ack_expiry, outbox.wanted))
     programs.mount(app, settings.var)
     return [
         *base.parts,

@@ -38,6 +38,7 @@ class Node:
         self.memory = memory.Memory(self._memory_file, self.schedule)
         self.spool = Spool(settings.data / "spool", settings.spool_megabytes * 1024 * 1024, drop_oldest=True)
         self.reporter = Reporter(self.spool, settings.node, lambda: ground.servers.client("monitor"))
+        self.reporter.hurry = lambda keys: self.schedule.hurry(keys, time.monotonic(), time.time())
         self.runner = Runner(settings, self.schedule, self.reporter.take, self.standing)
         self.place = Place(settings.bundle)
         self.watch = Watch(settings.bundle, self._apply, lambda text: began.note(settings.var, "nodeserver", text))

@@ -15,6 +15,7 @@ from nodeward.core.errors import BadInput, NodewardError
 from nodeward.core.spool import Records, Spool
 from nodeward.core.trouble import Trouble
 from nodeward.nodeserver.runner import Row
+from nodeward.nodeserver.schedule import Key
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ class Reporter:
         self._limit = MOST_RESULTS
         self._last_sent = float("-inf")
         self.wake: Callable[[], None] = lambda: None
+        self.hurry: Callable[[list[Key]], None] = lambda _: None  # called with the checks that the monitor wants now
         self.heartbeat = 15.0
         self.revision: int | None = None
         self.fault: str | None = None
@@ -88,7 +90,11 @@ class Reporter:
         )
         results = [] if records is None else records.records
         body = report(self._reporter, self.revision, generation, first, results, clock.now())
-        self._monitor().request("POST", "/api/v1/results", body=body, headers={"Content-Type": "application/json"})
+        answer = self._monitor().request(
+            "POST", "/api/v1/results", body=body, headers={"Content-Type": "application/json"}
+        )
+        if found := wanted(answer.data):
+            self.hurry(found)
 
     def _sent(self, records: Records | None, now: float) -> None:
         if records is not None:
@@ -113,6 +119,14 @@ class Reporter:
             self.refused += 1
             log.error("The monitor refused a result, it is given up: %s: %.300r", error, records.records[0])
             self._spool.acknowledge(records)
+
+
+def wanted(answer: bytes) -> list[Key]:
+    """Return the checks that the monitor's answer wants to be run now."""
+    try:
+        return [(str(row["node"]), row["service"]) for row in json.loads(answer).get("wanted", [])]
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return []  # whatever else it answered, it took the report
 
 
 def encoded(row: Row) -> bytes:

@@ -19,6 +19,7 @@ from nodeward.core.bundle import Check
 from nodeward.core.states import OK, WARNING
 
 SPREAD_SECONDS = 3.0  # what is new runs within so long
+HURRY_SECONDS = 5.0  # a check that is wanted at once has not begun so recently
 SPREAD_RATE = 100.0  # … or at so many a second, where there are very many
 
 Key = tuple[str, str | None]
@@ -161,6 +162,17 @@ class Schedule:
                     entry.due, entry.running = None, True
                     found.append((entry.check, due))
         return found
+
+    def hurry(self, keys: Iterable[Key], now: float, wall: float) -> None:
+        """Run these now if they are ours, do not run already, and did not just do so."""
+        with self._lock:
+            for key in keys:
+                entry = self._entries.get(key)
+                if entry is None or entry.due is None or entry.due <= now:
+                    continue
+                if entry.progress.last is None or not 0 <= wall - entry.progress.last / 1e6 < HURRY_SECONDS:
+                    self._plan(entry, now)
+        self.changed.set()
 
     def take(self, key: Key) -> Check | None:
         """Take one check out of turn. Return None if there is none such, or it is running."""

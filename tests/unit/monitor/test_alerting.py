@@ -111,6 +111,41 @@ def test_a_child_waits_until_its_parent_is_known(rack: World) -> None:
     assert rack.told == ["a DOWN", "b DOWN"]
 
 
+def test_what_an_alert_waits_for_is_asked_of_the_one_who_checks_it(rack: World) -> None:
+    assert rack.outbox.wanted("home") == frozenset()
+    rack.wait(55, "home")  # a is silent; whether the switch is the cause is not known
+    assert rack.outbox.wanted("home") == {("switch", None)}
+    assert rack.outbox.wanted("a") == frozenset()
+    rack.report("home", ("switch", None, CRITICAL))  # it may be: its next attempts come in its own time
+    assert rack.outbox.wanted("home") == frozenset()
+
+
+def test_a_service_is_asked_for_when_its_node_is_back(tmp_path: Path) -> None:
+    host = node("host", agent=False, checked_from="home", interval=10)
+    world = World(tmp_path, document(node("home"), host, services=(service("host", "web", attempts=1),)), gather=1.0)
+    world.report("home", ("host", None, OK), ("host", "web", OK))
+    world.wait(5, "home")
+    world.report("home", ("host", "web", CRITICAL), ("host", None, CRITICAL))
+    world.wait(5, "home")
+    world.report("home", ("host", None, OK))
+    world.wait(2)
+    assert world.outbox.wanted("home") == {("host", "web")}
+    world.report("home", ("host", "web", OK))
+    world.wait(2)
+    assert world.outbox.wanted("home") == frozenset()
+    assert "host/web CRITICAL" not in world.told
+
+
+def test_nobody_behind_a_parent_in_its_downtime_is_told(rack: World) -> None:
+    until = rack.now + 3600 * SECOND
+    rack.do(lambda draft: plan(draft, [DowntimeWish(("switch", None), rack.now, until, "new switch")], "ann"))
+    for _ in range(30):
+        rack.wait(10, "home")
+        rack.report("home", ("switch", None, CRITICAL))
+    assert rack.state("a").state == "UNREACHABLE"
+    assert rack.told == []
+
+
 def test_a_parent_in_a_soft_state_lets_no_child_alert_out(rack: World) -> None:
     rack.wait(55, "home")
     rack.report("home", ("switch", None, CRITICAL))

@@ -105,6 +105,20 @@ def test_what_was_removed_does_not_run_and_what_runs_meanwhile_is_not_wanted_any
     assert _due(plan, 1000.0) == {"a"}
 
 
+def test_a_check_that_is_wanted_runs_now_but_not_again_and_again():
+    plan = Schedule()
+    plan.apply([_check("a"), _check("b")], now=0.0, wall=1000.0)
+    assert _due(plan, 10.0) == {"a", "b"}
+    plan.hurry([("web-1", "a"), ("web-1", "nix"), ("db-1", "a")], now=10.0, wall=1010.0)  # it runs just now
+    assert _due(plan, 10.0) == set()
+    results = [(("web-1", name), 0, 1_010_000_000) for name in "ab"]
+    plan.ended(results, now=10.0, wall=1010.0)
+    plan.hurry([("web-1", "a")], now=12.0, wall=1012.0)  # its result is on its way
+    assert _due(plan, 12.0) == set()
+    plan.hurry([("web-1", "a")], now=20.0, wall=1020.0)
+    assert _due(plan, 20.0) == {"a"}
+
+
 def test_a_check_never_runs_twice_at_once():
     plan = Schedule()
     plan.apply([_check("a")], now=0.0, wall=0.0)
