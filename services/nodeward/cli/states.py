@@ -7,6 +7,7 @@ import click
 from nodeward.cli import session
 from nodeward.cli.output import Row, format_option, moment, show
 from nodeward.core.client import Client
+from nodeward.core.words import again
 
 _MOST = 5000
 
@@ -153,8 +154,9 @@ def _event_line(row: Row) -> Row:
 
 def _happened(row: Row) -> str:
     if row["type"] == "state":
-        change = f"still {row['state']}," if row["before"] == row["state"] else f"{row['before']} → {row['state']}"
-        return f"{change} {row['state_type']} {row['attempt']}/{row['attempts']}  {row['output']}"
+        before = "" if row["before"] == row["state"] else f"{row['before']} → "
+        known = f"{again(row)}, " if again(row) else ""
+        return f"{before}{row['state']} {known}{row['state_type']} {row['attempt']}/{row['attempts']}  {row['output']}"
     if row["type"] == "notification":
         return f"{row['status']}: {row['state']} to {row['contact']} by {row['target']} {row['error']}".rstrip()
     return " · ".join(str(row[key]) for key in ("what", "state", "author", "comment") if row.get(key))

@@ -1,6 +1,25 @@
-"""Words that pages, commands and messages have in common."""
+"""Words that people read, the same on a page, in a message and on the command line."""
+
+from typing import Any
 
 
-def counted(count: int, one: str, several: str = "") -> str:
-    """Return a count with its noun: 1 node, 2 nodes, 3,000 checks ("s" is added where no other plural is given)."""
-    return f"{count:,} {one if count == 1 else several or one + 's'}"
+def counted(number: int, one: str, several: str = "") -> str:
+    """Return a number with its noun: 1 node, 2 nodes, 3 batches ("s" is added where no other plural is given)."""
+    return f"{number:,} {one if number == 1 else several or one + 's'}"
+
+
+def again(event: dict[str, Any]) -> str:
+    """Return what a state event is where the state was known before: a problem that is tried again, and then confirmed."""
+    if event["before"] != event["state"]:
+        return ""
+    if event["state_type"] == "soft":
+        return "still"
+    return "confirmed" if event["attempts"] > 1 else "once more"
+
+
+def tried(event: dict[str, Any]) -> str:
+    """Return what a state event says beside the state: whether the state was known before, and which attempt it was."""
+    known = again(event)
+    attempt = f"attempt {event['attempt']} of {event['attempts']}" if event["attempts"] > 1 else ""
+    shown = attempt if event["state_type"] == "soft" or known else ""
+    return ", ".join(part for part in (known, shown) if part)

@@ -8,7 +8,6 @@ from flask import Flask, g, request, url_for
 from markupsafe import Markup, escape
 
 from nodeward.core import clock, severity
-from nodeward.core.words import counted as counted  # a filter of the templates, too
 
 # Told apart by shape as well as by colour; the same table is in assets/lib/states.ts.
 SHAPES = {
@@ -135,6 +134,11 @@ def size(count: float | None) -> str:
 def number(value: float | None) -> str:
     """Return a count with its thousands apart."""
     return "–" if value is None else f"{value:,.0f}"
+
+
+def counted(count: int, one: str, several: str = "") -> str:
+    """Return a count with its noun: 1 node, 2 nodes, 3 checks ("s" is added where no other plural is given)."""
+    return f"{number(count)} {one if count == 1 else several or one + 's'}"
 
 
 def path_part(text: str) -> str:

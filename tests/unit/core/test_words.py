@@ -1,0 +1,25 @@
+import pytest
+
+from nodeward.core.words import counted, tried
+
+
+def test_one_is_one_and_no_number_has_the_wrong_noun():
+    assert [counted(number, "node") for number in (0, 1, 2, 1204)] == ["0 nodes", "1 node", "2 nodes", "1,204 nodes"]
+    assert counted(1, "batch", "batches") == "1 batch"
+    assert counted(3, "batch", "batches") == "3 batches"
+
+
+@pytest.mark.parametrize(
+    ("before", "state", "state_type", "attempt", "attempts", "words"),
+    [
+        ("OK", "WARNING", "soft", 1, 3, "attempt 1 of 3"),
+        ("WARNING", "WARNING", "soft", 2, 3, "still, attempt 2 of 3"),
+        ("WARNING", "WARNING", "hard", 3, 3, "confirmed, attempt 3 of 3"),
+        ("WARNING", "CRITICAL", "hard", 3, 3, ""),
+        ("CRITICAL", "CRITICAL", "hard", 1, 1, "once more"),
+        ("WARNING", "OK", "hard", 1, 3, ""),
+    ],
+)
+def test_a_change_that_is_none_of_the_state_is_told_as_what_it_is(before, state, state_type, attempt, attempts, words):
+    event = {"before": before, "state": state, "state_type": state_type, "attempt": attempt, "attempts": attempts}
+    assert tried(event) == words
