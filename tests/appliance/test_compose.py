@@ -139,6 +139,26 @@ def test_both_nodes_ship_their_logs(appliance):
     assert until(lambda: nodes() >= {"node-a", "node-b"}, 60, every=0.5)
 
 
+def test_what_supervisorctl_does_in_a_container_is_in_the_audit_list(appliance):
+    appliance.exec("node-a", "supervisorctl", "restart", "tailflog")
+    wanted = {("stop program", "tailflog on node-a"), ("start program", "tailflog on node-a")}
+
+    def told():
+        rows = appliance.client("configserver", 7401).get("/api/v1/audit")["items"]
+        return wanted <= {(row["action"], row["what"]) for row in rows if row["who"] == "supervisorctl or outside"}
+
+    until(told, 60, every=0.5)
+
+
+def test_a_role_runs_in_the_foreground_of_its_container_and_goes_back_to_supervisor(appliance):
+    command = ["timeout", "--signal=INT", "5", "nodeward", "tailflog", "debug"]
+    done = appliance.compose("exec", "-T", "node-b", *command, check=False)
+    said = done.stdout + done.stderr
+    assert "\x1b[" in said and "Traceback" not in said
+    assert "under supervisor again" in said
+    until(lambda: "RUNNING" in appliance.exec("node-b", "supervisorctl", "status", "tailflog", check=False), 60)
+
+
 def test_a_program_that_is_killed_is_healed_without_the_container(appliance):
     before = appliance.container("logserver")["State"]["StartedAt"]
     first = appliance.exec("logserver", "supervisorctl", "pid", "logserver")

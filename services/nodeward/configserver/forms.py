@@ -125,7 +125,7 @@ class Deed(Body):
     via: str | None = Field(
         None, max_length=200, description="The server that was asked; by default the one that tells."
     )
-    address: str | None = Field(None, max_length=100, description="Where they were; by default, who tells.")
+    address: str | None = Field(None, max_length=100, description="Where they were, if that is known.")
 
 
 class Refusal(Body):

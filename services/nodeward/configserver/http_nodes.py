@@ -78,7 +78,7 @@ def mount(app: OpenAPI, parts: Parts) -> None:
             at=now if body.at is None else min(body.at, now),
             who=body.who,
             via=body.via or principal().name,
-            address=body.address or request.remote_addr,
+            address=body.address or (None if body.via else request.remote_addr),
             action=body.action,
             what=body.what,
         )
