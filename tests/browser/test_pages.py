@@ -215,6 +215,25 @@ def test_an_administrator_makes_a_user_and_a_token_that_works(appliance, visit):
     assert Client(appliance.address("configserver"), token).get("/api/v1/objects/node")["items"]
 
 
+def test_logging_out_ends_this_browser_alone_and_everywhere_ends_all(appliance, visit):
+    here, elsewhere, third = visit("/settings"), visit("/"), visit("/problems")
+    for page in (here, elsewhere, third):
+        live(page)
+    elsewhere.click("#who summary")
+    elsewhere.click("text=Log out")
+    elsewhere.wait_for_url(f"{appliance.url}/login")
+    live(third)
+    here.click("#end-sessions")
+    here.click("#ask [data-go]")
+    here.wait_for_url(f"{appliance.url}/login")
+    third.wait_for_url(re.compile("/login.ended=1&next=%2Fproblems"))  # it was told: nobody clicked there
+    third.wait_for_selector("text=Your login has ended")
+    third.fill("#name", "admin")
+    third.fill("#password", PASSWORD)
+    third.click("form button")
+    third.wait_for_url(f"{appliance.url}/problems")
+
+
 def test_search_leads_to_a_service_from_the_keyboard(visit):
     page = visit("/")
     page.keyboard.press("/")

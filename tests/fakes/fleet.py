@@ -99,7 +99,8 @@ class FakeFleet:
     def _note(self, kind: str, row: dict[str, Any], **more: Any) -> None:
         self.event += 1
         event = {"id": self.event, "at": clock.rfc3339(clock.now()), "type": kind, "node": row["node"], **more}
-        self.events.append({**event, "service": row["service"], "state": row["state"], "output": row["output"]})
+        self.events.append({**event, "service": row["service"], "state": row["state"], "output": row["output"],
+                            **{name: row[name] for name in ("state_type", "attempt", "attempts")}})  # fmt: skip
 
     def _add(self, name: str) -> None:
         rack = sum(name.encode()) % 4 + 1
@@ -210,10 +211,11 @@ class FakeFleet:
         return {"items": rows[start : start + limit], "next": following, "seq": self.seq, "total": len(rows)}
 
     def _summary(self) -> dict[str, Any]:
-        counts: dict[str, dict[str, int]] = {"nodes": {}, "services": {}}
+        counts: dict[str, dict[str, int]] = {"nodes": {"total": 0}, "services": {"total": 0}}
         for (_, service), row in self.states.items():
             part = counts["services" if service else "nodes"]
             part[row["state"]] = part.get(row["state"], 0) + 1
+            part["total"] += 1
         bad = [row for row in self.states.values() if is_problem(row["state"]) and not row["acknowledged"]]
         nodes = sum(1 for _, service in self.states if service is None)
         said = f"{len(bad)} problems on {len({row['node'] for row in bad})} of {nodes} nodes."

@@ -377,7 +377,7 @@ def test_a_configuration_can_be_looked_at_without_running_it(asleep, tmp_path, c
     path.write_text(config.bundles["web-1"]["files"]["nodeserver.json"])
     done = _check_config(path)
     assert done.returncode == 0
-    assert "revision 1, 1 checks of node 'web-1'" in done.stdout
+    assert "revision 1, 1 check of node 'web-1'" in done.stdout
     asleep.give(
         [check("load"), check("disk", plugin="disk", args={"warning": "x", "zzz": 1}), check("disk", plugin="disk")]
     )

@@ -3,10 +3,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { heights } from "../assets/logs/histogram";
-import type { Line } from "../assets/logs/line";
+import * as layout from "../assets/logs/layout";
+import { fromTuple, type Line } from "../assets/logs/line";
 import { Lines } from "../assets/logs/lines";
 import { Pace } from "../assets/logs/pace";
 import { chip, fault, finder, fits, nested, parse, words } from "../assets/logs/query";
+import { Stream } from "../assets/logs/stream";
 import { coloured, pieces, plain } from "../assets/logs/text";
 import { firstTick, step } from "../assets/logs/times";
 import { bounds, filters, gapView, live, read, withChip, withoutChip, write } from "../assets/logs/view";
@@ -187,4 +189,65 @@ test("the pace is that of the last seconds", () => {
   assert.equal(pace.rate(), 10);
   now = 6000;
   assert.equal(pace.rate(), 0);
+});
+
+// the split view
+
+test("the address holds the whole layout, and says it back", () => {
+  const address =
+    "/logs/split?pane=node%3Aweb-1+level%3Awarning+timeout&pane=source%3A%22my+app%22+%2F5%5Cd%5Cd%2F&hl=error&range=1h";
+  const found = layout.read(address.slice(address.indexOf("?")));
+  assert.deepEqual(found.panes, ["node:web-1 level:warning timeout", 'source:"my app" /5\\d\\d/']);
+  assert.equal(layout.write(found), address);
+});
+
+test("there are two panes at least and four at most", () => {
+  assert.equal(layout.read("").panes.length, 2);
+  assert.equal(layout.read(`?${"pane=a&".repeat(9)}`).panes.length, 4);
+});
+
+test("a pane asks as the log page does, and goes there with what it shows", () => {
+  const whole = layout.read("?pane=node:web-1+node:web-2+boom&pane=&from=2026-11-24T12:00:00Z&to=2026-11-24T13:00:00Z");
+  const view = layout.viewOf(whole, 0);
+  assert.deepEqual(filters(view), { node: "web-1,web-2", q: "boom" });
+  assert.equal(
+    write(view),
+    "/logs?node=web-1&node=web-2&q=boom&from=2026-11-24T12%3A00%3A00Z&to=2026-11-24T13%3A00%3A00Z",
+  );
+  assert.equal(layout.typedOf(view), "node:web-1 node:web-2 boom");
+  assert.deepEqual(layout.read(new URL(layout.splitOf(view), "http://x").search).panes, ["node:web-1 node:web-2 boom", ""]);
+});
+
+test("a pane has a short name", () => {
+  assert.equal(layout.nameOf("node:web-1 boom /a.b/"), "web-1 boom /a.b/");
+  assert.equal(layout.nameOf(" "), "All lines");
+});
+
+// lines as they come in
+
+const arrival = (number: number): Line => ({
+  ...(fromTuple([
+    String(number), `2026-11-24T12:00:${String(number % 60).padStart(2, "0")}Z`, "n", "s", null, null, null, null, "m", 0, 0,
+  ]) as Line),
+});
+
+test("what comes while somebody reads waits, once, and is shown when they go on", () => {
+  const stream = new Stream();
+  stream.arrived([arrival(1), arrival(2)]);
+  stream.following = false;
+  assert.deepEqual(stream.arrived([arrival(2), arrival(3)]), { fresh: 1, dropped: false });
+  assert.equal(stream.lines.count, 2);
+  assert.equal(stream.release().fresh, 1);
+  assert.deepEqual(
+    stream.lines.items.map((item) => item.id),
+    ["1", "2", "3"],
+  );
+});
+
+test("what was left out stands as a gap before the next line", () => {
+  const stream = new Stream();
+  stream.arrived([arrival(1)]);
+  stream.skipped(5);
+  stream.arrived([arrival(9)]);
+  assert.equal(stream.lines.items[1]?.kind === "gap" && stream.lines.items[1].skipped, 5);
 });

@@ -9,6 +9,7 @@ import yaml
 
 from nodeward.cli import session
 from nodeward.cli.output import Row, coloured, format_option, text
+from nodeward.core.words import counted
 
 _COLOURS = {"emerg": "red", "alert": "red", "crit": "red", "error": "red", "warning": "yellow", "debug": "bright_black"}
 _PAGE = 500
@@ -79,7 +80,9 @@ def _followed(client: Any, query: Row, wanted: int) -> Iterator[Row]:
     while True:
         yield from answer["items"]
         if answer.get("skipped"):
-            click.echo(f"… {answer['skipped']} records skipped: they came faster than they could be shown", err=True)
+            click.echo(
+                f"… {counted(answer['skipped'], 'record')} skipped: they came faster than they could be shown", err=True
+            )
         answer = client.get(
             "/api/v1/follow", {**query, "after": answer["cursor"], "wait": 25, "limit": _PAGE}, timeout=40.0
         )

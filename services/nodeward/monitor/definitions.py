@@ -17,6 +17,7 @@ from nodeward.core.errors import NodewardError
 from nodeward.core.files import write_atomic
 from nodeward.core.http import problems_of
 from nodeward.core.trouble import Trouble
+from nodeward.core.words import counted
 from nodeward.monitor.settings import Duration
 from nodeward.store.base_states import Key
 
@@ -243,4 +244,5 @@ class Definitions:
         self._apply(read)
         self.revision = read.revision
         self.loaded = True
-        log.info("revision %d: %d nodes, %d services", read.revision, len(read.nodes), len(read.services))
+        nodes, services = counted(len(read.nodes), "node"), counted(len(read.services), "service")
+        log.info("revision %d: %s, %s", read.revision, nodes, services)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from nodeward.core import clock
 from nodeward.core import states as words
+from nodeward.core.words import counted
 from nodeward.monitor.definitions import Fleet
 from nodeward.monitor.flips import RECOVERY, REMINDER, Flip
 from nodeward.monitor.notifiers.base import Message
@@ -35,12 +36,11 @@ def _subject(flips: Sequence[Flip]) -> str:
         return f"{_name(flip)} is{again if flip.kind == REMINDER else ''} {flip.state}{again if flip.kind == RECOVERY else ''}"
     problems = [flip for flip in flips if flip.kind != RECOVERY]
     nodes = sorted({flip.node for flip in flips})
-    where = nodes[0] if len(nodes) == 1 else f"{len(nodes)} nodes"
+    where = nodes[0] if len(nodes) == 1 else counted(len(nodes), "node")
     if not problems:
-        return f"{len(flips)} problems on {where} are over"
+        return f"{counted(len(flips), 'problem')} on {where} are over"
     over = f", {len(flips) - len(problems)} over" if len(problems) < len(flips) else ""
-    plural = "problem" if len(problems) == 1 else "problems"
-    return f"{len(problems)} {plural}{over} on {where}: {_name(problems[0])} is {problems[0].state}"
+    return f"{counted(len(problems), 'problem')}{over} on {where}: {_name(problems[0])} is {problems[0].state}"
 
 
 def _paragraph(flip: Flip, fleet: Fleet, look: Callable[[Key], State | None]) -> str:
@@ -61,7 +61,7 @@ def _hidden(name: str, fleet: Fleet, look: Callable[[Key], State | None]) -> lis
     """What is not told separately, because this node is the cause."""
     nodes = _behind(name, fleet, look, set())
     services = len(fleet.services_of.get(name, ()))
-    lines = [f"  Its {services} services are not told separately."] if services else []
+    lines = [f"  Not told separately: its {counted(services, 'service')}."] if services else []
     if nodes:
         some = ", ".join(nodes[:10]) + (", …" if len(nodes) > 10 else "")
         lines.append(f"  Unreachable behind it: {len(nodes)} ({some}).")

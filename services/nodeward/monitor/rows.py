@@ -10,6 +10,7 @@ from typing import Any
 from nodeward.core import clock
 from nodeward.core import states as words
 from nodeward.core.errors import BadInput, Problem
+from nodeward.core.words import counted
 from nodeward.monitor import reachability
 from nodeward.monitor.board import Board
 from nodeward.monitor.states import State
@@ -193,16 +194,12 @@ def _sentence(problems: int, handled: int, where: int, nodes: Counter[str], serv
         return "No node is defined yet."
     aside = f" ({handled:,} more acknowledged, in downtime, or behind another)" if handled else ""
     if problems:
-        return f"{_count(problems, 'problem')} on {where:,} of {_count(total, 'node')}{aside}."
+        return f"{counted(problems, 'problem')} on {where:,} of {counted(total, 'node')}{aside}."
     waiting = nodes[words.PENDING] + services[words.PENDING]
     if waiting == total + services.total():
-        return f"Nothing has been heard yet of {_count(total, 'node')} with {_count(services.total(), 'service')}."
+        return f"Nothing has been heard yet of {counted(total, 'node')} with {counted(services.total(), 'service')}."
     pending = f" {waiting:,} not heard of yet." if waiting else ""
-    return f"All is well on {_count(total, 'node')} with {_count(services.total(), 'service')}{aside}.{pending}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    return f"All is well on {counted(total, 'node')} with {counted(services.total(), 'service')}{aside}.{pending}"
 
 
 def _time(moment: int | None) -> str | None:

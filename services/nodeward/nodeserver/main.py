@@ -7,6 +7,7 @@ from pathlib import Path
 from nodeward.core import bundle, log, program, server, settings
 from nodeward.core.errors import BadInput, ConfigError
 from nodeward.core.ground import ground
+from nodeward.core.words import counted
 from nodeward.nodeserver import http
 from nodeward.nodeserver.enrol import enrol
 from nodeward.nodeserver.node import Node
@@ -51,7 +52,7 @@ def check_config(path: Path) -> int:
     except BadInput as error:
         raise ConfigError(error.detail, error.problems) from None
     sys.stdout.write(
-        f"{path} is valid: revision {read.revision}, {len(read.checks)} checks of node '{read.node.name}'\n"
+        f"{path} is valid: revision {read.revision}, {counted(len(read.checks), 'check')} of node '{read.node.name}'\n"
     )
     return 0
 

@@ -10,6 +10,7 @@ from nodeward.core import began, bundle
 from nodeward.core.ground import Ground
 from nodeward.core.program import Part, Worker
 from nodeward.core.spool import Spool
+from nodeward.core.words import counted
 from nodeward.nodeserver import memory
 from nodeward.nodeserver.bundle import Pull, Watch
 from nodeward.nodeserver.checks.base import Standing
@@ -85,9 +86,9 @@ class Node:
         faults = [
             self._fault(),
             self.reporter.fault and f"results cannot be kept on disk: {self.reporter.fault}",
-            late and f"{late} checks began more than 5 s late in the last minute",
-            dropped and f"{dropped} results were given up because the monitor was away for too long",
-            self.runner.pool.hanging and f"{self.runner.pool.hanging} built-in checks hang",
+            late and f"{counted(late, 'check')} began more than 5 s late in the last minute",
+            dropped and f"{counted(dropped, 'result')} given up because the monitor was away for too long",
+            self.runner.pool.hanging and f"built-in checks hang: {self.runner.pool.hanging}",
         ]
         count = len(current.checks) if current else 0
         uptime = time.monotonic() - self._began
@@ -105,7 +106,7 @@ class Node:
         self.runner.forget({(check.node, check.service) for check in read.checks})
         self.reporter.heartbeat, self.reporter.revision = read.heartbeat, read.revision
         _keep_out_of_collections()
-        log.info("revision %d with %d checks is in force", read.revision, len(read.checks))
+        log.info("revision %d is in force: %s", read.revision, counted(len(read.checks), "check"))
 
 
 def _keep_out_of_collections() -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from nodeward.core.files import write_atomic
 from nodeward.core.log import no_shipping
+from nodeward.core.words import counted
 
 log = logging.getLogger(__name__)
 no_shipping(__name__)  # a line about shipping must not make another
@@ -72,9 +73,9 @@ def news(before: Figures, figures: Figures) -> str:
     """Return what is worth a line since `before`, "" if nothing is."""
     unparsed, refused = figures.parse_errors - before.parse_errors, figures.refused_batches - before.refused_batches
     said = [
-        (before.files != figures.files, f"{figures.files} files are followed, {before.files} before"),
-        (unparsed > 0, f"{unparsed} of {figures.lines - before.lines} lines did not parse and are kept raw"),
-        (refused > 0, f"{refused} batches were refused for good"),
+        (before.files != figures.files, f"files followed: {figures.files}, {before.files} before"),
+        (unparsed > 0, f"{unparsed} of {counted(figures.lines - before.lines, 'line')} did not parse and are kept raw"),
+        (refused > 0, f"{counted(refused, 'batch', 'batches')} refused for good"),
     ]
     return "; ".join(words for so, words in said if so)
 
@@ -82,6 +83,6 @@ def news(before: Figures, figures: Figures) -> str:
 def heartbeat(before: Figures, figures: Figures) -> str:
     """Return the line that says that it is alive."""
     return (
-        f"{figures.lines - before.lines} lines of {figures.files} files since it was said last; "
-        f"{figures.waiting_bytes} bytes wait in the spool."
+        f"{counted(figures.lines - before.lines, 'line')} of {counted(figures.files, 'file')} since it was said last; "
+        f"waiting in the spool: {counted(figures.waiting_bytes, 'byte')}."
     )

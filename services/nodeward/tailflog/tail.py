@@ -119,7 +119,7 @@ class Tail:
             self._plan, self._next = self._next, None
             self.files.plan(self._plan.sources, self._plan.node)
             self._scan(time.monotonic())
-            log.info("Revision %d is in force: %d files are followed.", self._plan.revision, len(self.files.streams))
+            log.info("Revision %d is in force. Files followed: %d.", self._plan.revision, len(self.files.streams))
         for path in written:
             for stream in self.files.by_path.get(path, ()):
                 self._wake(stream)

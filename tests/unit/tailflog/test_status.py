@@ -65,5 +65,5 @@ def test_news_are_files_faults_and_refusals():
     assert news(QUIET, QUIET) == ""
     changed = Figures("", 5, 10, 0, 2, 0, 0, 0, 1, "", "")
     assert news(QUIET, changed) == (
-        "5 files are followed, 3 before; 2 of 10 lines did not parse and are kept raw; 1 batches were refused for good"
+        "files followed: 5, 3 before; 2 of 10 lines did not parse and are kept raw; 1 batch refused for good"
     )

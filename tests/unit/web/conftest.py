@@ -23,7 +23,7 @@ def web(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
     names = ["frame", "overview", "problems", "nodes", "node", "service", "object", "programs", "revision", "settings"]
     files = [
         "main.css",
-        *(f"pages/{name}.{kind}" for name in [*names, "notifications", "logs"] for kind in ("js", "css")),
+        *(f"pages/{name}.{kind}" for name in [*names, "notifications", "logs", "split"] for kind in ("js", "css")),
     ]
     (dist / "manifest.json").write_text(json.dumps({name: name for name in files}))
     monkeypatch.setattr(assets, "DIST", dist)

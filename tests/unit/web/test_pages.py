@@ -9,7 +9,7 @@ PAGES = [
     "/", "/problems", "/problems?show=all", "/nodes", "/nodes?q=web-1&state=UP", "/nodes/web-1", "/nodes/web-1?tab=graphs",
     "/nodes/web-1?tab=history", "/nodes/web-1?tab=programs", "/nodes/web-1?tab=information", "/services/web-1/load",
     "/configuration", "/configuration/check", "/configuration/node/web-1", "/configuration/node/+new", "/revisions",
-    "/programs", "/notifications", "/audit", "/settings", "/logs",
+    "/programs", "/notifications", "/audit", "/settings", "/logs", "/logs/split?pane=node:web-1&pane=",
 ]  # fmt: skip
 
 
@@ -101,3 +101,12 @@ def test_the_map_tells_each_nodes_worst_state(web: Web) -> None:
     nodes = web.visitor("vera").get("/fleet").json["nodes"]
     assert ["web-2", "linux", "critical", 2] in nodes
     assert ["web-1", "linux", "ok", 0] in nodes
+
+
+def test_no_page_says_that_a_state_became_itself_and_one_is_one(web: Web) -> None:
+    web.fleet.set_state("web-1", "load", "WARNING", "much", state_type="soft", attempt=1)
+    web.fleet._note("state", {**web.fleet.states["web-1", "load"], "attempt": 2}, before="WARNING")
+    text = web.visitor("vera").get("/services/web-1/load").text
+    assert "WARNING → " not in text
+    assert "still, attempt 2 of 3" in text
+    assert "OK → <strong>WARNING</strong>" in text

@@ -67,6 +67,12 @@ export async function top(field: string, filters: Filters, range: Range, signal:
   return (await getJson<{ items: Value[] }>(address("top", { ...filters, ...range, field }), signal)).items;
 }
 
+/** Which sources there are, and how many records each has. */
+export async function sources(signal?: AbortSignal): Promise<{ node: string; source: string; records: number }[]> {
+  return (await getJson<{ items: { node: string; source: string; records: number }[] }>(address("sources"), signal))
+    .items;
+}
+
 /** How many records there are in all. */
 export async function records(signal: AbortSignal): Promise<number> {
   return (await getJson<{ records: number }>(address("sources"), signal)).records;

@@ -88,8 +88,10 @@ export class Controls {
     if (event.key === "Enter") {
       event.preventDefault();
       if (!this.takeChip()) this.ask();
+    } else if (event.key === "Escape") {
+      event.preventDefault(); // which would empty it
+      this.typed.blur();
     } else if (event.key === "Backspace" && this.typed.value === "") this.dropLast();
-    else if (event.key === "Escape") this.typed.blur();
   }
 
   /** Turn `field:value` in the text into a chip; return whether there was one. */

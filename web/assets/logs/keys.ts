@@ -5,6 +5,7 @@ import { make, typing } from "../lib/dom";
 
 export interface Shortcut {
   keys: string[];
+  /** How the list names it; "" where another entry tells of it too. */
   shown: string;
   does: string;
   action: () => void;
@@ -26,7 +27,7 @@ export function bind(shortcuts: Shortcut[], table: HTMLElement): void {
     going = event.key === "g" ? event.timeStamp : Number.NEGATIVE_INFINITY;
   };
   document.addEventListener("keydown", pressed, { capture: true });
-  table.replaceChildren(...shortcuts.map(row));
+  table.replaceChildren(...shortcuts.filter((one) => one.shown !== "").map(row));
 }
 
 /** Whether Enter belongs to a link or button. */

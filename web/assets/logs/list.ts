@@ -21,6 +21,8 @@ export interface Source {
   moved(first: Item | null, last: Item | null): void;
 }
 
+let counter = 0; // of the lists of a page: each names its chosen row
+
 export class List {
   private readonly body = make("div", { class: "log-rows" });
   private readonly rows = new Map<string, HTMLElement>();
@@ -29,6 +31,7 @@ export class List {
   private wrap = false;
   private selected: string | null = null;
   private asked = false;
+  private readonly chosenId = `log-selected-${++counter}`;
 
   constructor(
     private readonly root: HTMLElement,
@@ -76,6 +79,12 @@ export class List {
 
   toStart(): void {
     this.virtualizer.scrollToOffset(0);
+  }
+
+  /** Bring a row into sight without choosing it. */
+  reveal(id: string, align: "end" | "center"): void {
+    const index = this.source.items().findIndex((item) => item.id === id);
+    if (index >= 0) this.virtualizer.scrollToIndex(index, { align });
   }
 
   atEnd(): boolean {
@@ -147,7 +156,7 @@ export class List {
     row.ariaRowIndex = String(index + 1);
     row.setAttribute("aria-selected", String(chosen));
     if (chosen) {
-      row.id = "log-selected";
+      row.id = this.chosenId;
       this.root.setAttribute("aria-activedescendant", row.id);
     } else row.removeAttribute("id");
     if (this.wrap) this.virtualizer.measureElement(row);

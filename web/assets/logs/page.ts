@@ -9,28 +9,29 @@ import { type Feed, Search, Surroundings } from "./feed";
 import { Fields } from "./fields";
 import { Histogram } from "./histogram";
 import { bind } from "./keys";
+import { splitOf } from "./layout";
 import type { Item, Line } from "./line";
-import { Lines } from "./lines";
 import { List } from "./list";
 import { Live } from "./live";
 import { Notes } from "./notes";
 import { Pace } from "./pace";
 import { type Field, finder, fits, parse } from "./query";
+import { reading } from "./reading";
 import { gapRow, type Look, lineRow } from "./row";
+import { Stream } from "./stream";
 import { plain } from "./text";
 import { sameDay } from "./times";
 import type { View } from "./view";
 import * as views from "./view";
 
-const MOST_LIVE = 5000; // lines kept while they come in
 const MOST = 20_000; // lines kept while somebody reads
 const REFRESH_COUNTS = 10_000; // milliseconds between two looks at the histogram while live
 const REFRESH_FIELDS = 60_000;
 
 export class Page {
   private view: View = views.read(location.pathname, location.search);
-  private readonly lines = new Lines();
-  private readonly waiting = new Lines();
+  private readonly stream = new Stream();
+  private readonly lines = this.stream.lines;
   private readonly pace = new Pace();
   private readonly notes = new Notes();
   private readonly list: List;
@@ -40,16 +41,14 @@ export class Page {
   private readonly controls: Controls;
   private readonly live: Live;
   private look: Look;
-  private following = true;
   private feed: Feed | null = null;
   private ends = { start: false, end: false };
-  private fetching = false;
+  private fetching: AbortController | null = null; // of the question that is under way: one that was given up counts no more
   private asking = new AbortController();
   private counting = new AbortController();
   private selected: string | null = null;
   private counted = 0;
   private begun = false; // the first items are what was there already
-  private missing: number | null = 0; // lines left out before the next one that comes
 
   constructor() {
     this.look = this.looks();
@@ -81,7 +80,7 @@ export class Page {
     });
     this.live = new Live({
       arrived: (items) => this.arrived(items),
-      skipped: (count) => this.skipped(count),
+      skipped: (count) => this.stream.skipped(count),
       connection: (state) => this.connection(state),
       refused: (reason) => this.notes.error(reason, () => this.show(this.view)),
     });
@@ -119,8 +118,7 @@ export class Page {
     this.asking.abort();
     this.asking = new AbortController();
     this.live.stop();
-    this.lines.clear();
-    this.waiting.clear();
+    this.stream.clear();
     this.selected = null;
     this.feed = null;
     this.ends = { start: false, end: true };
@@ -159,7 +157,6 @@ export class Page {
   private follow(): void {
     this.pace.reset();
     this.begun = false;
-    this.missing = 0;
     this.live.start(views.filters(this.view));
   }
 
@@ -178,43 +175,19 @@ export class Page {
   // lines come
 
   private arrived(items: Item[]): void {
-    const target = this.following ? this.lines : this.waiting;
-    const before = target.count;
-    for (const item of items) this.take(item, target);
-    if (this.begun) this.pace.note(Math.max(0, target.count - before));
+    const { fresh, dropped } = this.stream.arrived(items);
+    if (this.begun) this.pace.note(fresh);
     this.begun = true;
-    this.bounded(target);
-    this.notes.waiting(this.following ? 0 : this.waiting.count);
-    if (target === this.lines) this.fresh();
+    if (dropped) this.goneBefore();
+    this.notes.waiting(this.stream.waiting.count);
+    if (this.stream.following) this.fresh();
     this.hint();
   }
 
-  private take(item: Item, target: Lines): void {
-    if (item.kind === "gap") {
-      target.gap(item.skipped, item.from, item.to);
-      return;
-    }
-    if (this.lines.has(item.id) || this.waiting.has(item.id)) return;
-    const last = target.last ?? this.lines.last;
-    if (this.missing !== 0 && last !== null) target.gap(this.missing, last.time, item.time);
-    this.missing = 0;
-    target.append([item]);
-  }
-
-  private skipped(count: number | null): void {
-    this.missing = count === null || this.missing === null ? null : this.missing + count;
-  }
-
-  private bounded(target: Lines): void {
-    const dropped = target.trimStart(MOST_LIVE);
-    if (target === this.waiting && dropped.length > 0) {
-      const [first, last] = [dropped[0] as Line, dropped.at(-1) as Line];
-      target.gapBefore(dropped.length, first.time, last.time);
-    }
-    if (target === this.lines && dropped.length > 0) {
-      this.ends.start = false;
-      this.feed = null;
-    }
+  /** The first lines were dropped: those before what is left are fetched anew. */
+  private goneBefore(): void {
+    this.ends.start = false;
+    this.feed = null;
   }
 
   /** What is held has changed: draw it. */
@@ -233,14 +206,14 @@ export class Page {
 
   /** Fetch more at an edge of what is held. */
   private async fetch(edge: "start" | "end"): Promise<void> {
-    if (this.fetching || this.ends[edge] || (this.mode() === "live" && this.following)) return;
+    if (this.fetching === this.asking || this.ends[edge] || (this.mode() === "live" && this.stream.following)) return;
     if (this.lines.length >= MOST) return this.notes.full(MOST);
     const feed = this.feed ?? this.behind();
     if (!feed) return;
     this.feed = feed;
-    this.fetching = true;
+    const asked = this.asking;
+    this.fetching = asked;
     await this.guarded(async () => {
-      const asked = this.asking;
       const lines = edge === "start" ? await feed.older() : await feed.newer();
       if (asked.signal.aborted) return;
       if (lines === null) this.ends[edge] = true;
@@ -249,7 +222,7 @@ export class Page {
       this.fresh();
       this.hint();
     });
-    this.fetching = false;
+    if (this.fetching === asked) this.fetching = null;
   }
 
   /** While live: what lies before the first line that is held. */
@@ -334,14 +307,14 @@ export class Page {
     const at = (item: Item | null): string | null =>
       item === null ? null : item.kind === "line" ? item.time : item.from;
     this.histogram.inSight(at(first), at(last));
-    if (this.mode() === "live" && !this.following && this.scrolledDown && this.list.atEnd()) this.resume();
+    if (this.mode() === "live" && !this.stream.following && this.scrolledDown && this.list.atEnd()) this.resume();
   }
 
   /** Say what to do where there is nothing to see. */
   private readonly hint = settled(150, () => void this.hinted());
 
   private async hinted(): Promise<void> {
-    if (this.lines.length > 0 || this.fetching) return this.notes.empty(null);
+    if (this.lines.length > 0 || this.fetching === this.asking) return this.notes.empty(null);
     const filtered = Object.keys(views.filters(this.view)).length > 0;
     let records = 1;
     try {
@@ -378,7 +351,7 @@ export class Page {
   private scrolledDown = false;
 
   private setFollowing(on: boolean): void {
-    this.following = on;
+    this.stream.following = on;
     this.scrolledDown = false;
     const button = byId("logs-follow");
     button.setAttribute("aria-pressed", String(on));
@@ -387,7 +360,7 @@ export class Page {
   }
 
   private pause(): void {
-    if (this.mode() !== "live" || !this.following) return;
+    if (this.mode() !== "live" || !this.stream.following) return;
     this.setFollowing(false);
   }
 
@@ -396,8 +369,7 @@ export class Page {
       this.go({ ...this.view, range: "live", from: null, to: null, line: null, context: false });
       return;
     }
-    this.lines.take(this.waiting);
-    this.bounded(this.lines);
+    if (this.stream.release().dropped) this.goneBefore();
     this.notes.waiting(0);
     window.getSelection()?.removeAllRanges();
     this.fresh();
@@ -405,36 +377,17 @@ export class Page {
   }
 
   private toggle(): void {
-    if (this.mode() === "live" && this.following) this.pause();
+    if (this.mode() === "live" && this.stream.following) this.pause();
     else this.resume();
   }
 
   private bindPausing(): void {
     const root = byId("logs-list");
-    root.addEventListener(
-      "wheel",
-      (event) => {
-        if (event.deltaY < 0) this.pause();
-        this.scrolledDown = event.deltaY > 0;
+    reading(root, {
+      up: () => this.pause(),
+      down: (on) => {
+        this.scrolledDown = on;
       },
-      { passive: true },
-    );
-    root.addEventListener(
-      "touchmove",
-      () => {
-        this.pause();
-        this.scrolledDown = true;
-      },
-      { passive: true },
-    );
-    root.addEventListener("pointerdown", (event) => event.offsetX > root.clientWidth && this.pause());
-    root.addEventListener("keydown", (event) => {
-      if (["Home", "PageUp"].includes(event.key)) this.pause();
-      this.scrolledDown = ["End", "PageDown"].includes(event.key);
-    });
-    document.addEventListener("selectionchange", () => {
-      const selection = document.getSelection();
-      if (selection && !selection.isCollapsed && root.contains(selection.anchorNode)) this.pause();
     });
     root.addEventListener("click", (event) => this.clicked(event));
   }
@@ -524,6 +477,7 @@ export class Page {
   }
 
   private refreshLinks(): void {
+    byId<HTMLAnchorElement>("logs-split").href = splitOf(this.view);
     const query = new URLSearchParams({ ...views.filters(this.view), ...views.bounds(this.view, Date.now()) });
     for (const format of ["text", "ndjson"]) {
       query.set("format", format);
@@ -540,6 +494,7 @@ export class Page {
         { keys: ["k", "ArrowUp"], shown: "k ↑", does: "previous line", action: () => this.step(-1) },
         { keys: ["Enter"], shown: "Enter", does: "details of the line", action: () => this.details() },
         { keys: ["c"], shown: "c", does: "the lines around it", action: () => this.around() },
+        { keys: ["s"], shown: "s", does: "split: several logs side by side", action: () => byId("logs-split").click() },
         { keys: ["w"], shown: "w", does: "wrap long lines", action: () => this.toggleWrap() },
         { keys: ["Home"], shown: "Home", does: "to the oldest line here", action: () => this.first() },
         { keys: ["End"], shown: "End", does: "to the newest line", action: () => this.last() },

@@ -35,7 +35,8 @@ export function read(path: string, search: string): View {
   };
 }
 
-function range(given: URLSearchParams): Pick<View, "range" | "from" | "to"> {
+/** Read a range of time: by its name, or from one moment to another. */
+export function range(given: URLSearchParams): Pick<View, "range" | "from" | "to"> {
   const [from, to] = [moment(given.get("from")), moment(given.get("to"))];
   if (from !== null || to !== null) return { range: "custom", from, to };
   const name = given.get("range");

@@ -8,6 +8,7 @@ from flask import Flask, g, request, url_for
 from markupsafe import Markup, escape
 
 from nodeward.core import clock, severity
+from nodeward.core.words import counted, tried
 
 # Told apart by shape as well as by colour; the same table is in assets/lib/states.ts.
 SHAPES = {
@@ -39,6 +40,7 @@ def mount(app: Flask) -> None:
     app.add_template_filter(size, "size")
     app.add_template_filter(number, "number")
     app.add_template_filter(counted, "counted")
+    app.add_template_filter(tried, "tried")
     app.add_template_filter(path_part, "path_part")
     app.add_template_global(icon, "icon")
 
@@ -136,11 +138,6 @@ def number(value: float | None) -> str:
     return "–" if value is None else f"{value:,.0f}"
 
 
-def counted(count: int, one: str, several: str = "") -> str:
-    """Return a count with its noun: 1 node, 2 nodes, 3 checks ("s" is added where no other plural is given)."""
-    return f"{number(count)} {one if count == 1 else several or one + 's'}"
-
-
 def path_part(text: str) -> str:
     """Return text as one part of a URL's path."""
     return quote(text, safe="")
@@ -163,7 +160,7 @@ def bars(histogram: dict[str, Any], height: int = 64) -> dict[str, Any]:
             "x": place * 6,
             "all": round(each["total"] / top * height, 1),
             "errors": round(max(bad / top * height, 2 if bad else 0), 1),
-            "title": f"{number(each['total'])} lines, {number(bad)} errors",
+            "title": f"{counted(each['total'], 'line')}, {counted(bad, 'error')}",
             "from": each["from"],
         }
         for place, (each, bad) in enumerate(zip(bins, errors, strict=True))

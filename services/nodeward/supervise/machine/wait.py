@@ -9,6 +9,7 @@ from nodeward.core.client import Client
 from nodeward.core.errors import NodewardError, Unavailable
 from nodeward.core.files import read_secret
 from nodeward.core.ports import PORTS, port
+from nodeward.core.words import counted
 from nodeward.supervise.client import Program, Programs
 from nodeward.supervise.health import LISTENER, server_fault
 
@@ -63,7 +64,9 @@ def until_results(var: Path, node: str, say: Say) -> None:
             found = results(_monitor(var).get("/api/v1/states", {"node": node, "limit": 1000})["items"])
         except NodewardError:
             continue  # the monitor may not know our token yet; what stays wrong is said below
-    say(f"  {found.with_result} of {found.services} services have a result ({time.monotonic() - began:.1f} s)")
+    say(
+        f"  {found.with_result} of {counted(found.services, 'service')} have a result ({time.monotonic() - began:.1f} s)"
+    )
 
 
 def results(states: Iterable[Mapping[str, str | None]]) -> Results:

@@ -31,6 +31,12 @@ def show(line_id: str | None = None) -> str:
     return render_template("logs.html", line_id=line_id, levels=severity.NAMES, download_lines=DOWNLOAD_LINES)
 
 
+@blueprint.get("/logs/split")
+def split() -> str:
+    """Show several logs side by side; the address says which (assets/logs/layout.ts)."""
+    return render_template("split.html")
+
+
 @blueprint.get("/logs/api/search")
 def search() -> Response:
     """Answer one page of lines, in the order asked for."""

@@ -8,13 +8,13 @@ from pydantic import Field
 from nodeward.core.auth import ADMIN, PEOPLE
 from nodeward.core.errors import BadInput, NotAuthenticated
 from nodeward.core.http import Body
+from nodeward.core.words import counted
 from nodeward.web import auth, backends
 from nodeward.web.backends import items
 from nodeward.web.faults import Asked
 from nodeward.web.pages.actions import body, said
 from nodeward.web.sessions import Session
 from nodeward.web.views import page
-from nodeward.web.words import counted
 
 blueprint = Blueprint("settings", __name__)
 
