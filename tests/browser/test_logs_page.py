@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +15,6 @@ from support.log_page import SECOND, LogPage
 from support.until import until
 
 ROOT = Path(__file__).resolve().parents[2]
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
@@ -37,19 +35,9 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LogPage]:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as play:
-        started = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield started
-        started.close()
-
-
-@pytest.fixture(scope="module")
-def login(servers: LogPage, browser: Any) -> Any:
+def login(servers: LogPage, chromium: Any) -> Any:
     """Return what a logged-in browser keeps."""
-    context = browser.new_context()
+    context = chromium.new_context()
     servers.log_in(context.new_page())
     state = context.storage_state()
     context.close()
@@ -57,12 +45,12 @@ def login(servers: LogPage, browser: Any) -> Any:
 
 
 @pytest.fixture
-def show(servers: LogPage, browser: Any, login: Any) -> Iterator[Callable[..., Any]]:
+def show(servers: LogPage, chromium: Any, login: Any) -> Iterator[Callable[..., Any]]:
     """Return a function that opens the log page at an address; afterwards no page may have had an error."""
     contexts, errors = [], []
 
     def show(path: str = "/logs", width: int = 1440, height: int = 900) -> Any:
-        context = browser.new_context(viewport={"width": width, "height": height}, storage_state=login)
+        context = chromium.new_context(viewport={"width": width, "height": height}, storage_state=login)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))

@@ -90,6 +90,19 @@ function limits(series: Series[]): uPlot.Plugin {
   };
 }
 
+/** While nobody points at the picture, the legend tells the newest figures. */
+function latest(): uPlot.Plugin {
+  const show = (plot: uPlot): void => plot.setLegend({ idx: plot.data[0].length - 1 }, false);
+  return {
+    hooks: {
+      ready: show,
+      setCursor(plot) {
+        if ((plot.cursor.left ?? -1) < 0) show(plot);
+      },
+    },
+  };
+}
+
 function draw(place: HTMLElement, series: Series[], height: number): uPlot {
   const ink = colour("--ink");
   const faint = colour("--ink-3");
@@ -122,7 +135,7 @@ function draw(place: HTMLElement, series: Series[], height: number): uPlot {
         },
       ],
       series: [{ value: "{YYYY}-{MM}-{DD} {HH}:{mm}:{ss}" }, ...lines],
-      plugins: [limits(series)],
+      plugins: [limits(series), latest()],
     },
     aligned(series),
     place,

@@ -9,6 +9,7 @@ from nodeward.web import backends
 from nodeward.web.backends import items
 from nodeward.web.faults import Asked
 from nodeward.web.fleet import by_node, worst
+from nodeward.web.information import sections
 from nodeward.web.pages.overview import fleet
 from nodeward.web.views import given, page
 
@@ -70,7 +71,8 @@ def _part(tab: str, name: str) -> dict[str, Any]:
     if tab == "programs":
         return {"programs": Asked(lambda: items(backends.node(name).get("/api/v1/programs")), [])}
     if tab == "information":
-        return {"info": _information(name)}
+        info = _information(name)
+        return {"info": info, "sections": sections(info.value)}
     return {}
 
 
