@@ -91,6 +91,11 @@ def _mount_live(app: Flask, settings: WebSettings, backends: Backends) -> None:
         ping_timeout=20,
         always_connect=False,
     )
+    if settings.async_ == "eventlet":
+        from nodeward.web.outbox import Outbox  # eventlet is imported only where it carries the sockets
+
+        server: Any = sockets.server
+        server.eio.create_queue = Outbox
 
     def lasts(session: str) -> bool:
         with app.app_context():
