@@ -19,6 +19,7 @@ from nodeward.web.views import page
 blueprint = Blueprint("settings", __name__)
 
 SHORTEST = 10
+MOST_SESSIONS = 8  # of a person, as a page lists them
 
 # What a browser's own description of itself contains, the more special first: Chromium also says Safari.
 BROWSERS = (
@@ -72,8 +73,9 @@ def show() -> str:
     if g.person.may_administer:
         users = Asked(lambda: items(backends.config().get("/api/v1/objects/user")), [])
         tokens = Asked(lambda: items(backends.config().get("/api/v1/tokens")), [])
-    mine = [row(each) for each in auth.sessions().of(g.person.name)]
-    return page("settings.html", users=users, tokens=tokens, roles=PEOPLE, sessions=mine)
+    mine = sorted(map(row, auth.sessions().of(g.person.name)), key=lambda each: not each["here"])
+    shown, more = mine[:MOST_SESSIONS], max(0, len(mine) - MOST_SESSIONS)
+    return page("settings.html", users=users, tokens=tokens, roles=PEOPLE, sessions=shown, more_sessions=more)
 
 
 def row(session: Session) -> dict[str, Any]:
