@@ -45,13 +45,17 @@ def open_database(path: Path, migrations: Sequence[str], synchronous: str = "FUL
     return connection
 
 
-def create(path: Path, page_size: int) -> None:
-    """Make an empty database of that page size, where SQLite's usual one does not fit what will lie in it."""
+def create(path: Path, page_size: int, shrinks: bool = False) -> None:
+    """Make an empty database of that page size, where SQLite's usual one does not fit what will lie in it.
+
+    One that `shrinks` gives room back to the disk by ``PRAGMA incremental_vacuum``.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with translated(path):
         connection = sqlite3.connect(path, isolation_level=None)
         try:
             connection.execute(f"PRAGMA page_size = {page_size}")
+            connection.execute(f"PRAGMA auto_vacuum = {'INCREMENTAL' if shrinks else 'NONE'}")
             connection.execute("PRAGMA journal_mode = WAL")
         finally:
             connection.close()

@@ -25,7 +25,8 @@ from nodeward.store.logblocks.units import Hot
 _CACHE_BYTES = 64 * 1024 * 1024
 _PAGE = 16384
 _WAL_BYTES = 16 * 1024 * 1024  # what the file beside the database is cut back to after a burst
-MUCH = 256 * 1024 * 1024  # bytes of batches that wait for compaction; above that, whoever appends waits a little
+_FREE_PAGES = 512  # that the database may keep for later batches
+MUCH = 64 * 1024 * 1024  # bytes of batches that wait for compaction; above that, whoever appends waits a little
 _PATIENCE = 1.0  # seconds
 
 MIGRATIONS = [
@@ -106,7 +107,7 @@ class HotPart:
 
     def __init__(self, path: Path) -> None:
         if not path.exists():
-            sqlite.create(path, page_size=_PAGE)
+            sqlite.create(path, page_size=_PAGE, shrinks=True)
         self._connection = sqlite.open_database(path, MIGRATIONS)
         self._connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_BYTES // _PAGE}")
         self._connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
@@ -180,6 +181,7 @@ class HotPart:
                     )
                 self._connection.execute("DELETE FROM hot WHERE seq < ?", (to_seq,))
                 self._connection.execute("UPDATE marks SET compacted = ?, compacting = NULL", (to_seq,))
+            self._shrink()
             kept = tuple(entry for entry in self.state.entries if entry.seq >= to_seq)
             for entry in self.state.entries[: len(self.state.entries) - len(kept)]:
                 self._cache.drop(entry.seq)
@@ -227,6 +229,13 @@ class HotPart:
         with self._writing:
             self._readers.close()
             self._connection.close()
+
+    def _shrink(self) -> None:
+        """Give back the room that a burst took. A database from before this was thought of keeps it."""
+        (free,) = self._connection.execute("PRAGMA freelist_count").fetchone()
+        if free > 2 * _FREE_PAGES:
+            # `execute` would take one step of it, which is one page
+            self._connection.executescript(f"PRAGMA incremental_vacuum({free - _FREE_PAGES})")
 
     def _load(self) -> State:
         entries = []

@@ -11,7 +11,7 @@ from nodeward.core.batch import Record
 from nodeward.store.base import LogQuery
 from nodeward.store.logblocks import block, codec, match, words
 from nodeward.store.logblocks.match import Lines, Mask
-from nodeward.store.logblocks.names import fitting
+from nodeward.store.logblocks.names import fitting, one_of
 from nodeward.store.logblocks.reading import Reader
 from nodeward.store.logblocks.rows import Numbers, Rows
 from nodeward.store.logblocks.words import Wanted
@@ -99,6 +99,14 @@ class Hot(Whole):
         if query.reads_lines and wanted.any():
             wanted = match.matching(query, self._lines(), wanted)
         return np.flatnonzero(wanted)
+
+    def portions(self, query: LogQuery, newest_first: bool) -> Sequence[int]:
+        """None where no record has one of the names asked for: most batches are of one host."""
+        tables = {"host": self._rows.hosts.table, "ident": self._rows.idents.table}
+        for kind, names in _named(query):
+            if names and kind in tables and not any(map(one_of(names), tables[kind])):
+                return ()
+        return (0,)
 
     def column(self, name: str) -> Numbers:
         """Return times, seqs or levels of all records."""
