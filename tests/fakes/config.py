@@ -12,7 +12,8 @@ from nodeward.core import tokens
 
 
 class FakeConfig(Serving):
-    """Answers `servers`, `credentials`, `monitoring`, `nodes/{name}/bundle`, `find`, `enrol` and `login`.
+    """Answers `servers`, `credentials`, `monitoring`, `nodes/{name}/bundle`, `runbooks/{name}`, `audit`, `find`, `enrol`,
+    `login`.
 
     `tokens["viewer"]` and so on are valid tokens; `node_token(name)` makes one of a node. What a test changes in
     `servers`, `monitoring` or `bundles` is what the next request gets.
@@ -26,6 +27,8 @@ class FakeConfig(Serving):
         }  # fmt: skip
         self.bundles: dict[str, dict[str, Any]] = {}
         self.nodes: list[dict[str, Any]] = []  # what `find` looks through, by name
+        self.runbooks: dict[str, dict[str, Any]] = {}
+        self.deeds: list[dict[str, str]] = []  # what the audit list was told
         self.users: dict[str, tuple[str, str]] = {}  # name: (password, role)
         self.enrol_key = "enrolment-key"
         self.enrolled: list[str] = []
@@ -91,6 +94,17 @@ class FakeConfig(Serving):
         @app.get("/api/v1/find")
         def find() -> Response:
             return jsonify(items=[node for node in self.nodes if node["name"] == request.args.get("name")], next=None)
+
+        @app.get("/api/v1/runbooks/<name>")
+        def runbook(name: str) -> Response | tuple[Response, int]:
+            if name not in self.runbooks:
+                return _problem(404, f"There is no runbook '{name}'.")
+            return jsonify(runbook=self.runbooks[name], revision=7)
+
+        @app.post("/api/v1/audit")
+        def audit() -> Response:
+            self.deeds.append(request.get_json())
+            return jsonify(noted=True)
 
         @app.post("/api/v1/enrol")
         def enrol() -> Response | tuple[Response, int]:

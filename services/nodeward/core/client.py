@@ -3,7 +3,7 @@
 import json
 import re
 import urllib.parse
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import urllib3
@@ -97,12 +97,13 @@ class Client:
         method: str,
         path: str,
         *,
-        body: bytes | None = None,
+        body: bytes | Iterable[bytes] | None = None,
         query: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
+        preload: bool = True,
     ) -> urllib3.BaseHTTPResponse:
-        """Send one request and return the answer if its status is below 400."""
+        """Send one request and return the answer if its status is below 400; without `preload`, its content unread."""
         try:
             answer = self._pool.request(
                 method,
@@ -111,12 +112,21 @@ class Client:
                 headers={**self._headers(), **(headers or {})},
                 timeout=urllib3.Timeout(connect=min(5.0, timeout or self._timeout), read=timeout or self._timeout),
                 redirect=False,
+                preload_content=preload,
             )
         except urllib3.exceptions.HTTPError as error:
             raise Unavailable(f"{self.url} did not answer {method} {path}: {_reason(error)}.") from None
         if answer.status >= 400:
+            if not preload:
+                answer.read(cache_content=True)
             raise self._failure(method, path, answer)
         return answer
+
+    def open(
+        self, path: str, query: Mapping[str, Any] | None = None, timeout: float | None = None
+    ) -> urllib3.BaseHTTPResponse:
+        """GET and return the answer, its content still to be read; close it."""
+        return self.request("GET", path, query=query, timeout=timeout, preload=False)
 
     def stream(self, path: str, query: Mapping[str, Any] | None = None) -> Iterator[Any]:
         """GET an answer of one JSON value a line (application/x-ndjson) and yield each as it comes."""

@@ -19,6 +19,7 @@ from nodeward.nodeserver import http_bundle, info
 from nodeward.nodeserver.node import Node
 from nodeward.nodeserver.peers import Peers
 from nodeward.nodeserver.rotate import Rotation
+from nodeward.nodeserver.runbooks import http as runbooks
 from nodeward.nodeserver.runner import Row
 from nodeward.nodeserver.schedule import Entry, is_soft
 from nodeward.supervise import http as programs
@@ -62,6 +63,7 @@ def app(node: Node, credentials: CredentialSource, peers: Peers, refusals: Refus
     _information(made, node)
     _checks(made, node)
     _peers(made, node, peers)
+    runbooks.mount(made, node.runs, node.settings.node)
 
     @made.post("/api/v1/token/rotate", summary="Let this node take a new credential", security=SECURITY)
     @needs(ADMIN)
@@ -196,6 +198,7 @@ class _Figures:
             ("plugins_waiting", "External plugins that wait for a place", runner.plugins.waiting),
             ("checks_hanging", "Threads given up because their check does not return", runner.pool.hanging),
             ("results_spooled", "Results that the monitor has not yet", spool.pending),
+            ("runs_under_way", "Runs of runbooks under way", self._node.runs.running),
             ("revision", "The configuration revision in force", self._node.reporter.revision or 0),
         ):
             yield GaugeMetricFamily(f"nodeward_{name}", text, value=value)

@@ -16,6 +16,7 @@ from nodeward.nodeserver.bundle import Pull, Watch
 from nodeward.nodeserver.checks.base import Standing
 from nodeward.nodeserver.place import Place
 from nodeward.nodeserver.report import Reporter
+from nodeward.nodeserver.runbooks.runs import Runs
 from nodeward.nodeserver.runner import Runner
 from nodeward.nodeserver.schedule import Schedule
 from nodeward.nodeserver.settings import NodeserverSettings
@@ -44,6 +45,7 @@ class Node:
         self.place = Place(settings.bundle)
         self.watch = Watch(settings.bundle, self._apply, lambda text: began.note(settings.var, "nodeserver", text))
         self.pull = Pull(ground.config, settings.node, self.place, self._revision) if settings.pull else None
+        self.runs = Runs(settings, ground.config)
 
     def parts(self) -> list[Part]:
         """Return the parts in the order in which they start."""
@@ -57,6 +59,7 @@ class Node:
             found.append(Worker("pull", self.pull.unit, idle=POLL_SECONDS))
         found.append(Worker("memory", self.memory.unit, idle=REMEMBER_SECONDS))
         found.append(Worker("scheduler", self.runner.unit))
+        found.append(self.runs)
         return found
 
     def on_hangup(self, _number: int, _frame: FrameType | None) -> None:

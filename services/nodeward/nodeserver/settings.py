@@ -32,6 +32,9 @@ class NodeserverSettings(Settings):
     spool_megabytes: int = Field(
         256, ge=1, description="Results kept on disk while the monitor is away; then the oldest go."
     )
+    runs: int = Field(8, ge=1, le=100, description="Runbooks that may run at the same time.")
+    runs_kept: int = Field(500, ge=1, description="Records of runs that are kept; then the oldest go.")
+    runs_megabytes: int = Field(512, ge=1, description="Room for the records of runs; then the oldest go.")
 
     @property
     def bundle(self) -> Path:

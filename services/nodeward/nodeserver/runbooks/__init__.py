@@ -1,0 +1,1 @@
+"""Runbooks: real programs driven through their prompts, each run in a process of its own."""

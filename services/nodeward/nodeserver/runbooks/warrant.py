@@ -1,0 +1,59 @@
+"""What another node may do here: what a runbook says that it does, and nothing else (docs/decisions/0803).
+
+A node's credential is not an operator's. So the config server is asked for the runbook that the other node claims to run: it must
+have a step that calls this runbook, or copies this file.
+"""
+
+import re
+from typing import Any
+
+from nodeward.core import runbook
+from nodeward.core.auth import Principal
+from nodeward.core.client import Client
+from nodeward.core.errors import NotAllowed, NotFound
+from nodeward.core.runbook import Place, Plan
+
+_INSERTED = re.compile(r"\{\{.*?\}\}", re.DOTALL)
+
+
+def may_call(config: Client, who: Principal, caller: dict[str, str] | None, name: str) -> None:
+    """Raise NotAllowed unless the caller is that node, and its runbook calls this one."""
+    if who.node is None or caller is None or caller["node"] != who.node:
+        raise NotAllowed("A node starts runs in its own name alone, and only as another run's step.")
+    if not any(step.call and step.call.runbook == name for step in _steps(_plan(config, caller["runbook"]))):
+        raise NotAllowed(
+            f"Runbook '{caller['runbook']}' does not call '{name}', so node '{who.node}' may not start it here."
+        )
+
+
+def may_copy(config: Client, name: str, end: str, node: str, path: str) -> None:
+    """Raise NotAllowed unless a runbook copies this file from (or to) this node."""
+    copies = [step.copy_ for step in _steps(_plan(config, name)) if step.copy_]
+    places = [each.source if end == "from" else each.to for each in copies]
+    if not any(_is_meant(place, node, path) for place in places):
+        raise NotAllowed(f"Runbook '{name}' does not copy {path[:200]} {end} node '{node}'.")
+
+
+def _is_meant(place: Place, node: str, path: str) -> bool:
+    """Whether a step's place is that file on this node. A place that names no node is on the one that runs the step."""
+    return place.node is not None and _fits(place.node, node) and _fits(place.path, path)
+
+
+def _fits(template: str, value: str) -> bool:
+    """Whether filling in a template can give a value; within a path, what is filled in leads to no other directory."""
+    if _INSERTED.fullmatch(template):
+        return True
+    pieces = map(re.escape, _INSERTED.split(template))
+    return re.fullmatch("[^/]+".join(pieces), value) is not None
+
+
+def _plan(config: Client, name: str) -> Plan:
+    try:
+        body: dict[str, Any] = config.get(f"/api/v1/runbooks/{name}")["runbook"]
+    except NotFound:
+        raise NotAllowed(f"There is no runbook '{name}'.") from None
+    return runbook.plan(body)
+
+
+def _steps(plan: Plan) -> list[runbook.Step]:
+    return [*plan.steps, *plan.always]

@@ -1,0 +1,86 @@
+"""A real sshd on loopback, for one user that a test makes and takes away again."""
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import Self
+
+SSHD = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin")
+
+
+def lacking() -> str | None:
+    """Why it cannot run here, or None."""
+    if SSHD is None or shutil.which("ssh") is None or shutil.which("ssh-keygen") is None:
+        return "no OpenSSH server and client (Debian: openssh-server)"
+    if os.geteuid() != 0 or shutil.which("useradd") is None:
+        return "users can only be made by root"
+    return None
+
+
+class User:
+    """A user of this machine, with a password; gone with the context."""
+
+    def __init__(self, name: str, password: str) -> None:
+        self.name, self.password = name, password
+        self.home = Path("/tmp") / f"home-{name}"
+
+    def __enter__(self) -> Self:
+        subprocess.run(["userdel", "-f", self.name], capture_output=True, check=False)
+        subprocess.run(["useradd", "-m", "-d", self.home, "-s", "/bin/sh", self.name], check=True, capture_output=True)
+        self.set(self.password)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        subprocess.run(["userdel", "-f", self.name], capture_output=True, check=False)
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def set(self, password: str) -> None:
+        """Give it a password."""
+        subprocess.run(["chpasswd"], input=f"{self.name}:{password}\n".encode(), check=True, capture_output=True)
+
+    def hash(self) -> str:
+        """Return what /etc/shadow has of the password."""
+        return next(line for line in Path("/etc/shadow").read_text().splitlines() if line.startswith(self.name + ":"))
+
+
+class Sshd:
+    """An sshd on a port of its own."""
+
+    def __init__(self, folder: Path, port: int = 0) -> None:
+        self.folder = folder
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = port or int(probe.getsockname()[1])
+
+    def key(self, name: str = "host") -> Path:
+        """Make a key and return its path."""
+        path = self.folder / name
+        path.unlink(missing_ok=True)
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path], check=True)
+        return path
+
+    def __enter__(self) -> Self:
+        assert SSHD is not None
+        Path("/run/sshd").mkdir(exist_ok=True)
+        config = self.folder / "sshd_config"
+        config.write_text(
+            f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {self.key()}\nPidFile none\nUsePAM no\nStrictModes no\n"
+            "PasswordAuthentication yes\nKbdInteractiveAuthentication no\nPubkeyAuthentication yes\n"
+        )
+        with (self.folder / "log").open("wb") as log:
+            self.process = subprocess.Popen([SSHD, "-D", "-e", "-f", config], stderr=log)
+        until = time.monotonic() + 20
+        while time.monotonic() < until:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                return self
+            except OSError:
+                time.sleep(0.05)
+        raise AssertionError((self.folder / "log").read_text())
+
+    def __exit__(self, *_: object) -> None:
+        self.process.terminate()
+        self.process.wait(10)
