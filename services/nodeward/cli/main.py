@@ -17,6 +17,7 @@ COMMANDS = {
     "render": "bundles", "revisions": "revisions",
     "user": "people", "token": "people", "ping": "nodes",
     "logs": "logs",
+    "run": "runs", "runs": "runs",
     "states": "states", "ack": "states", "downtime": "states", "events": "states", "notifications": "states",
     "programs": "programs", "audit": "programs", "recheck": "programs",
     "status": "roles", "configserver": "roles", "logserver": "roles", "monitor": "roles",

@@ -65,6 +65,11 @@ def node_server(name: str, seconds: float = SECONDS) -> Client:
     return Client(url, _token(settings()), timeout=seconds)
 
 
+def token() -> str:
+    """Return the token to show. Raise ConfigError if there is none."""
+    return _token(settings())
+
+
 @cache
 def settings() -> Settings:
     """Return the settings of the appliance on this machine: our environment's, and what it was started with."""

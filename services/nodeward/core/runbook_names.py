@@ -3,6 +3,7 @@
 Works on a runbook as it was written, valid or not, so that these faults are told together with all others.
 """
 
+import keyword
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -107,12 +108,17 @@ def faults(body: Mapping[str, Any]) -> list[Problem]:
 def _name_faults(body: Mapping[str, Any]) -> Iterator[Problem]:
     parameters = body.get("parameters")
     there = set(parameters) if isinstance(parameters, dict) else set()
-    for name in sorted(map(str, there & RESERVED)):
+    for name in sorted(str(each) for each in there if _is_reserved(str(each))):
         yield Problem(f"parameters.{name}", "a parameter cannot have this name: it means something else already")
     for path, step in steps_of(body):
         registered = step.get("register")
-        if isinstance(registered, str) and (registered in RESERVED or registered in there):
+        if isinstance(registered, str) and (_is_reserved(registered) or registered in there):
             yield Problem(f"{path}.register", f"'{registered}' means something else already")
+
+
+def _is_reserved(name: str) -> bool:
+    """Whether expressions could not use a name: it means something else there, or is a word of the language's."""
+    return name in RESERVED or keyword.iskeyword(name)
 
 
 def _expression_faults(body: Mapping[str, Any]) -> Iterator[Problem]:

@@ -51,6 +51,7 @@ def test_a_runbook_is_kept_as_it_was_given():
         (of("[{run: [a], register: p}, {run: [b], when: p.okay}]"), "steps[1].when': 'p' has no 'okay'"),
         (of("[{run: [a], register: node}]"), "steps[0].register': 'node' means something else already"),
         (of("[{run: [a]}]", "{run: {}}"), "parameters.run': a parameter cannot have this name"),
+        (of("[{run: [a]}]", "{pass: {}}"), "parameters.pass': a parameter cannot have this name"),
         (of("[{shell: 'echo {{ name }}'}]", "{name: {}}"), "steps[0].shell': nothing is filled in within a shell"),
         (
             of("[{run: [su, '{{ pw }}']}]", "{pw: {type: secret}}"),
