@@ -20,7 +20,21 @@ def web(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
     """The app over a fleet of three nodes; its bundles need not be built."""
     dist = tmp_path / "dist"
     dist.mkdir()
-    names = ["frame", "overview", "problems", "nodes", "node", "service", "object", "programs", "revision", "settings"]
+    names = [
+        "frame",
+        "overview",
+        "problems",
+        "nodes",
+        "node",
+        "service",
+        "object",
+        "programs",
+        "revision",
+        "settings",
+        "runbooks",
+        "runbook",
+        "run",
+    ]
     files = [
         "main.css",
         *(f"pages/{name}.{kind}" for name in [*names, "notifications", "logs", "split"] for kind in ("js", "css")),

@@ -22,6 +22,7 @@ NAVIGATION = (
     ("problems.show", "Problems", "problems"),
     ("nodes.show", "Nodes", "nodes"),
     ("logs.show", "Logs", "logs"),
+    ("runbooks.show", "Runbooks", "runbooks"),
     ("configuration.show", "Configuration", "configuration"),
     ("programs.show", "Programs", "programs"),
     ("notifications.show", "Notifications", "notifications"),

@@ -99,13 +99,15 @@ def _phase(course: Course, act: Act, part: str, steps: Sequence[Step]) -> tuple[
         except Stopped as stopped:
             course.journal.tell("stopping", by=str(stopped))
             _end_everything(course)
-            course.journal.tell("step", path=path, title=step.title, state="stopped", detail=f"Stopped by {stopped}.")
+            course.journal.tell(
+                "step", path=path, title=_title(course, step), state="stopped", detail=f"Stopped by {stopped}."
+            )
             return STOPPED, f"Stopped by {stopped}."
         except (Failed, NodewardError) as failure:
             detail = _sentence(str(failure))
-            course.journal.tell("step", path=path, title=step.title, state="failed", detail=detail)
+            course.journal.tell("step", path=path, title=_title(course, step), state="failed", detail=detail)
             if step.on_error == "fail":
-                return FAILED, f"{step.title[:100]}: {detail}"
+                return FAILED, f"{_title(course, step)[:100]}: {detail}"
     return SUCCEEDED, ""
 
 
@@ -113,16 +115,16 @@ def _step(course: Course, act: Act, path: str, step: Step) -> None:
     """Carry out one step, as often as it takes. Raise Failed if it did not go well in the end."""
     course.control.check()
     if step.when is not None and not course.holds(step.when):
-        course.journal.tell("step", path=path, title=step.title, state="skipped")
+        course.journal.tell("step", path=path, title=_title(course, step), state="skipped")
         _keep(course, step, result(ok=False, skipped=True))
         return
     attempts = step.retry.attempts if step.retry else 1
     for attempt in range(1, attempts + 1):
-        course.journal.tell("step", path=path, title=step.title, state="running", attempt=attempt)
+        course.journal.tell("step", path=path, title=_title(course, step), state="running", attempt=attempt)
         found = _attempt(course, act, step)
         _keep(course, step, found)
         if found["ok"]:
-            course.journal.tell("step", path=path, title=step.title, state="ok", attempt=attempt)
+            course.journal.tell("step", path=path, title=_title(course, step), state="ok", attempt=attempt)
             return
         if step.retry is None or attempt == attempts:
             raise Failed(str(found["error"]))
@@ -143,6 +145,16 @@ def _attempt(course: Course, act: Act, step: Step) -> Result:
     if found["ok"] and step.retry and step.retry.until and not course.holds(step.retry.until, found):
         return {**found, "ok": False, "error": f"{step.retry.until} is not true."}
     return found
+
+
+def _title(course: Course, step: Step) -> str:
+    """Return what people see of a step, its values filled in where that can be."""
+    if step.name or step.shell:
+        return step.title
+    try:
+        return course.fill(step.title)
+    except Failed:
+        return step.title
 
 
 def _keep(course: Course, step: Step, found: Result) -> None:
