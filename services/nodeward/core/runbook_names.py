@@ -33,12 +33,19 @@ def _lines(text: Any) -> list[str]:
     return expressions.as_text(text or "").splitlines()
 
 
+def _join(many: Any, between: Any) -> str:
+    if not isinstance(many, list):
+        raise ValueError("join is for a list")
+    return expressions.as_text(between).join(map(expressions.as_text, many))
+
+
 FUNCTIONS: Functions = {
     **expressions.LIKE,
     "matches": (2, _matches),
     "lower": (1, lambda text: expressions.as_text(text or "").lower()),
     "trim": (1, lambda text: expressions.as_text(text or "").strip()),
     "lines": (1, _lines),
+    "join": (2, _join),
 }
 
 

@@ -67,6 +67,7 @@ def test_a_value_stays_one_text_whatever_it_holds(value):
     [
         ("{{ p }}", 5), ("{{p}} and {{ r.code }}", "5 and 0"), ("no", "no"), ("{{ '{{' }}", "{{"), ("{{ r.code < 1 }}", True),
         ("{{ matches(r.output, '^o.$') }}", True), ("{{ lines(r.output) }}", ["on", "off"]), ("{{ trim('  x ') }}!", "x!"),
+        ("{{ join(lines(r.output), ', ') }}", "on, off"),
     ],
 )  # fmt: skip
 def test_expressions_are_filled_in(text, value):

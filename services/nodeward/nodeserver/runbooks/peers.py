@@ -117,7 +117,7 @@ def call(course: Course, given: Call, until: float) -> Result:
     ]
     seen = result(ok=not bad, output="\n".join(f"{node} {state}" for node, (state, _) in ends.items()))
     if bad:
-        raise Failed("; ".join(bad)[:1000], seen)
+        raise Failed(f"it did not succeed: {'; '.join(bad)}"[:1000], seen)
     return seen
 
 
