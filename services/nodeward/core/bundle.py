@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from nodeward.core import checks, formats
 from nodeward.core.errors import BadInput, Problem
-from nodeward.core.http import problems_of
+from nodeward.core.faults import problems_of
 
 NODESERVER, TAILFLOG = "nodeserver.json", "tailflog.json"
 TOLD = "Nodeward-Running"  # the header with which a node asks: the revision in force, a blank, the digest of its files

@@ -20,7 +20,7 @@ from pydantic.json_schema import WithJsonSchema
 
 from nodeward.core import clock
 from nodeward.core.errors import BadInput, Problem
-from nodeward.core.http import problems_of
+from nodeward.core.faults import problems_of
 from nodeward.core.ranges import Threshold, TimeThreshold, parse, parse_time
 
 Port = Annotated[int, Field(ge=1, le=65535)]

@@ -18,18 +18,14 @@ from werkzeug.exceptions import HTTPException
 
 from nodeward.core import clock
 from nodeward.core.auth import NODE, VIEWER, CredentialSource, Principal, authenticate
-from nodeward.core.errors import BadInput, NodewardError, NotAllowed, NotAuthenticated, Problem
+from nodeward.core.errors import BadInput, NodewardError, NotAllowed, NotAuthenticated
+from nodeward.core.faults import problems_of as problems_of  # the roles' own word for it
 from nodeward.core.refusals import Refusals, Refused
 
 log = logging.getLogger(__name__)
 
 PROBLEM = "application/problem+json"
 SECURITY: list[dict[str, list[Any]]] = [{"token": []}]
-_SENTENCES = {
-    "extra_forbidden": "is not known here; it may be misspelt",
-    "missing": "is missing, and must be given",
-    "string_type": "must be text; put it in quotes",
-}
 MAX_BODY = 64 * 1024 * 1024
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -140,23 +136,6 @@ def problem(kind: NodewardError) -> Response:
     if kind.status == 401:
         answer.headers["WWW-Authenticate"] = 'Bearer realm="nodeward"'
     return answer
-
-
-def problems_of(error: ValidationError) -> list[Problem]:
-    """Return pydantic's faults as ours, e.g. path ``checks[3].interval``."""
-    return [Problem(_path(fault["loc"]), _sentence(fault["type"], fault["msg"])) for fault in error.errors()]
-
-
-def _sentence(kind: str, message: str) -> str:
-    """Pydantic's words are for the one who wrote the model; the most frequent ones are said for the one who typed."""
-    return _SENTENCES.get(kind) or message.removeprefix("Value error, ")
-
-
-def _path(location: tuple[int | str, ...]) -> str:
-    text = ""
-    for part in location:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
-    return text
 
 
 def _guard(app: Flask, credentials: CredentialSource) -> None:
