@@ -118,6 +118,12 @@ COPY images/web images/web
 EXPOSE 7400
 
 FROM python AS node
+# Runbooks' ssh steps drive OpenSSH's own client.
+USER root
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends openssh-client \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt /var/log/apt /var/log/dpkg.log
+USER nodeward
 ENV NODEWARD_IMAGE=node
 COPY --from=build-node /opt/nodeward/venv venv
 COPY images/node images/node

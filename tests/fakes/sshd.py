@@ -1,10 +1,14 @@
 """A real sshd on loopback, for one user that a test makes and takes away again."""
 
+import contextlib
+import fcntl
 import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
@@ -20,6 +24,14 @@ def lacking() -> str | None:
     return None
 
 
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Hold a lock: /etc/passwd has one writer at a time, and several tests may run at once."""
+    with (Path(tempfile.gettempdir()) / "nodeward-test-users.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 class User:
     """A user of this machine, with a password; gone with the context."""
 
@@ -28,18 +40,19 @@ class User:
         self.home = Path("/tmp") / f"home-{name}"
 
     def __enter__(self) -> Self:
-        subprocess.run(["userdel", "-f", self.name], capture_output=True, check=False)
-        subprocess.run(["useradd", "-m", "-d", self.home, "-s", "/bin/sh", self.name], check=True, capture_output=True)
-        self.set(self.password)
+        with _alone():
+            subprocess.run(["userdel", "-f", self.name], capture_output=True, check=False)
+            subprocess.run(
+                ["useradd", "-m", "-d", self.home, "-s", "/bin/sh", self.name], check=True, capture_output=True
+            )
+            line = f"{self.name}:{self.password}\n".encode()
+            subprocess.run(["chpasswd"], input=line, check=True, capture_output=True)
         return self
 
     def __exit__(self, *_: object) -> None:
-        subprocess.run(["userdel", "-f", self.name], capture_output=True, check=False)
+        with _alone():
+            subprocess.run(["userdel", "-f", self.name], capture_output=True, check=False)
         shutil.rmtree(self.home, ignore_errors=True)
-
-    def set(self, password: str) -> None:
-        """Give it a password."""
-        subprocess.run(["chpasswd"], input=f"{self.name}:{password}\n".encode(), check=True, capture_output=True)
 
     def hash(self) -> str:
         """Return what /etc/shadow has of the password."""
