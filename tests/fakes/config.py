@@ -102,7 +102,7 @@ class FakeConfig(Serving):
             return jsonify(runbook=self.runbooks[name], revision=7)
 
         @app.post("/api/v1/audit")
-        def audit() -> Response:
+        def take_deed() -> Response:
             self.deeds.append(request.get_json())
             return jsonify(noted=True)
 
