@@ -16,7 +16,7 @@ RUN groupadd --gid 7400 nodeward \
  && useradd --uid 7400 --gid 7400 --home-dir /var/lib/nodeward --no-create-home --shell /usr/sbin/nologin nodeward \
  && install -d -o nodeward -g nodeward -m 0750 /var/lib/nodeward /var/lib/nodeward/log \
  && install -d -o nodeward -g nodeward -m 0700 /var/lib/nodeward/run /var/lib/nodeward/secrets \
- && for role in logserver monitor node web; do install -d -o nodeward -g nodeward -m 0700 /var/lib/nodeward/secrets/$role; done \
+ && for role in logserver monitor node store web; do install -d -o nodeward -g nodeward -m 0700 /var/lib/nodeward/secrets/$role; done \
  && mkdir -p /opt/nodeward/images /etc/supervisor \
  && ln -s /opt/nodeward/images/base/supervisord.conf /etc/supervisor/supervisord.conf
 ENV PATH=/opt/nodeward/venv/bin:/usr/local/bin:/usr/bin:/bin \

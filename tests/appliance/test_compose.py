@@ -25,12 +25,15 @@ LOOPBACK = "127.0.0.1"
 class Appliance:
     """The composed appliance, under a project name of its own and on ports that Docker chooses."""
 
-    def __init__(self) -> None:
-        self.project = f"nodeward-test-{os.getpid()}"
+    def __init__(self, store: str) -> None:
+        self.project = f"nodeward-test-{os.getpid()}-{store}"
+        self.store = store
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("NODEWARD_", "COMPOSE_"))}
         chosen = {
             f"NODEWARD_{role}_PORT": "0" for role in ("WEB", "CONFIGSERVER", "LOGSERVER", "MONITOR", "LOGSERVER_SYSLOG")
         }
+        if store == "mongodb":
+            chosen |= {"NODEWARD_STORE": "mongodb://mongodb/nodeward", "COMPOSE_PROFILES": "mongodb"}
         self.environment = {**kept, **chosen, "BUILDKIT_PROGRESS": "plain"}
 
     def compose(self, *arguments, check=True):
@@ -66,9 +69,9 @@ class Appliance:
         )
 
 
-@pytest.fixture(scope="module")
-def appliance():
-    made = Appliance()
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("mongodb", marks=pytest.mark.mongodb)])
+def appliance(request):
+    made = Appliance(request.param)
     try:
         made.compose("up", "--build", "--detach", "--wait", "--wait-timeout", "300")
         yield made
@@ -195,6 +198,43 @@ def test_a_critical_program_killed_to_fatal_restarts_the_container_and_nothing_i
             return None
 
     assert before <= until(after, 30, every=0.5)
+
+
+def test_what_was_acknowledged_outlives_the_store_and_meanwhile_the_roles_say_what_they_miss(appliance):
+    if appliance.store != "mongodb":
+        pytest.skip("the embedded store is no container of its own: there is none to kill")
+    logserver, monitor = appliance.client("logserver", 7402), appliance.client("monitor", 7403)
+    wanted = {"node": "node-a", "source": "nodeward", "limit": 1000, "order": "asc"}
+    before = [row["id"] for row in logserver.get("/api/v1/logs", wanted)["items"]]
+    events = {row["id"] for row in monitor.get("/api/v1/events", {"limit": 1000})["items"]}
+    assert before
+
+    appliance.compose("kill", "mongodb")
+
+    def missing(client):
+        try:
+            client.get("/readyz")
+        except NodewardError as error:
+            return str(error)
+        return None
+
+    for client in (logserver, monitor, appliance.client("configserver", 7401)):
+        assert until(lambda client=client: missing(client), 60, every=0.5)
+    for service in ("logserver", "monitor", "configserver"):
+        health = appliance.exec(service, "python", "-m", "nodeward.supervise.health", check=False)
+        assert "MongoDB at mongodb:27017, database nodeward, does not answer" in health
+
+    appliance.compose("start", "mongodb")
+    for service in SERVICES:
+        until(lambda service=service: appliance.healthy(service), 120, every=0.5)
+    found = [row["id"] for row in logserver.get("/api/v1/logs", wanted)["items"]]
+    assert found[: len(before)] == before
+    assert {row["id"] for row in monitor.get("/api/v1/events", {"limit": 1000})["items"]} >= events
+    newest = logserver.get("/api/v1/logs", {**wanted, "order": "desc", "limit": 1})["items"][0]["id"]
+    until(
+        lambda: logserver.get("/api/v1/logs", {**wanted, "order": "desc", "limit": 1})["items"][0]["id"] != newest
+        or len(logserver.get("/api/v1/logs", wanted)["items"]) > len(before), 90, every=0.5
+    )  # fmt: skip
 
 
 def test_everything_stops_gracefully_and_in_time(appliance):

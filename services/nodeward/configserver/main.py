@@ -1,9 +1,11 @@
 """The config server's program: python -m nodeward.configserver.main [--check-config]"""
 
 import contextlib
+import json
 import logging
 import os
 import sys
+from collections.abc import Iterator
 
 from nodeward.configserver import first, http
 from nodeward.configserver.bundles import Bundles
@@ -18,15 +20,21 @@ from nodeward.configserver.rollout.releases import Releases
 from nodeward.configserver.settings import ConfigserverSettings
 from nodeward.configserver.throttle import Throttle
 from nodeward.core import deeds, log, program, settings
+from nodeward.core.auth import Credential
+from nodeward.core.backup import Counts, Kept, Row, Stage, checked, soon
+from nodeward.core.backup import mount as mount_backup
 from nodeward.core.client import Client
-from nodeward.core.files import only_one, read_secret
+from nodeward.core.files import only_one, read_secret, write_secret
 from nodeward.core.program import Worker
 from nodeward.core.refusals import Refusals
 from nodeward.core.server import Server
+from nodeward.store import backup
 from nodeward.store.base_registry import Deed, RegistryShelf
-from nodeward.store.choose_registry import open_registry
+from nodeward.store.choose_registry import empty_registry, open_registry
 
 logger = logging.getLogger("nodeward.configserver")
+
+KIND = "registry"
 
 
 def main() -> int:
@@ -37,19 +45,44 @@ def main() -> int:
     if "--check-config" in sys.argv[1:]:
         return 0
     log.set_up(loaded)
-    with only_one(loaded.data, "config server"), contextlib.closing(open_registry(loaded.store, loaded.data)) as shelf:
-        return serve(loaded, files, shelf)
+    with only_one(loaded.data, "config server"):
+        stage = Stage(loaded.data)
+        if stage.waiting():
+            stage.take(lambda rows: restore(loaded, rows))
+        with contextlib.closing(open_registry(loaded.store_uri, loaded.data)) as shelf:
+            return serve(loaded, files, shelf, stage)
 
 
-def serve(loaded: ConfigserverSettings, files: Files, shelf: RegistryShelf) -> int:
+def restore(loaded: ConfigserverSettings, rows: Iterator[Row]) -> Counts:
+    """Put a backup in place of the registry. The tokens of this appliance's own servers stay in force."""
+    lines = checked(rows, KIND)
+    keep = loaded.data / "restore.tokens"
+    if not keep.exists():  # else a restore was cut off, and the registry is not what it was
+        with contextlib.closing(open_registry(loaded.store_uri, loaded.data)) as shelf:
+            own = [each.model_dump() for each in Credentials(shelf).in_force() if each.name in first.OWN]
+        write_secret(keep, json.dumps(own))
+    empty_registry(loaded.store_uri, loaded.data)
+    with contextlib.closing(open_registry(loaded.store_uri, loaded.data)) as shelf:
+        counts = backup.put_registry(shelf, lines, [Credential(**each) for each in json.loads(keep.read_text())])
+    keep.unlink()
+    return counts
+
+
+def trace(registry: Registry) -> str:
+    """Return what a restore would destroy: what somebody configured since the first start."""
+    by_people = [each for each in registry.shelf.revisions(None, 1000) if each.who != first.WHO]
+    return f"{len(by_people)} revisions made by people" if by_people else ""
+
+
+def serve(loaded: ConfigserverSettings, files: Files, shelf: RegistryShelf, stage: Stage) -> int:
     """Build the parts, run them until a signal."""
     registry, credentials, throttle = Registry(shelf), Credentials(shelf), Throttle()
     people = People(registry, throttle)
     key = first.enrolment_key(loaded)
     first.own_tokens(loaded, credentials)
-    kept = first.administrator(loaded, registry, people)
-    if kept is not None:
-        _tell_password(kept.read_text(), str(kept))
+    made = first.administrator(loaded, registry, people)
+    if made is not None:
+        _tell_password(made.read_text(), str(made))
     revision = first.fleet(loaded, registry)
     if revision is not None:
         logger.info("the first fleet is in force: revision %d", revision)
@@ -68,7 +101,12 @@ def serve(loaded: ConfigserverSettings, files: Files, shelf: RegistryShelf) -> i
         Worker("refusals", refusals.unit),
         Worker("deeds", audit.unit),
     ]
-    server = Server(Quick(http.create(parts, refusals), parts), loaded.bind, settings.port("configserver"), threads=24)
+    app = http.create(parts, refusals)
+    kept = Kept(
+        KIND, lambda: backup.registry_rows(shelf), lambda: backup.registry_counts(shelf), lambda: trace(registry)
+    )
+    mount_backup(app, kept, stage, soon)
+    server = Server(Quick(app, parts), loaded.bind, settings.port("configserver"), threads=24)
     try:
         return program.run([shipper, *workers, server])
     finally:

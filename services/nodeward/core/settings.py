@@ -8,10 +8,12 @@ import os
 import socket
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nodeward.core.errors import ConfigError, Problem
+from nodeward.core.files import read_secret
 from nodeward.core.ports import PORTS as PORTS  # settings.PORTS and settings.port are what the roles use
 from nodeward.core.ports import port as port
 
@@ -35,6 +37,10 @@ class Settings(BaseModel):
     )
     bind: str = Field("127.0.0.1", description="The address that listeners bind.")
     store: str = Field("sqlite:", description="sqlite: (embedded, under NODEWARD_VAR) or a mongodb:// URI.")
+    store_password_file: Path | None = Field(
+        None,
+        description="The file with the password for a mongodb:// URI that has none; its user is nodeward if it names none.",
+    )
     configserver_url: str = Field("", description="Where the config server is; by default port 7401 of this machine.")
     log_level: str = Field(
         "INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="The least level a program logs."
@@ -44,6 +50,18 @@ class Settings(BaseModel):
     def config_url(self) -> str:
         """The config server's base URL."""
         return self.configserver_url or f"http://127.0.0.1:{port('configserver')}"
+
+    @property
+    def store_uri(self) -> str:
+        """`store` with the password in it, where that lies in a file of its own."""
+        scheme, _, rest = self.store.partition("://")
+        user, at, hosts = rest.rpartition("@")
+        if self.store_password_file is None or not scheme.startswith("mongodb") or ":" in user:
+            return self.store
+        password = read_secret(self.store_password_file, "NODEWARD_STORE_PASSWORD_FILE")
+        place = hosts if "/" in hosts else f"{hosts}/"
+        source = "" if at or "authSource=" in place else ("&" if "?" in place else "?") + "authSource=admin"
+        return f"{scheme}://{user or 'nodeward'}:{quote(password, safe='')}@{place}{source}"
 
     @property
     def secrets(self) -> Path:

@@ -1,13 +1,16 @@
 """The program `logserver`: settings → the shelf and its parts → the loop."""
 
 import argparse
+import contextlib
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from nodeward.core import clock
 from nodeward.core import http as core_http
 from nodeward.core import log as core_log
+from nodeward.core.backup import Counts, Kept, Row, Stage, checked, soon
+from nodeward.core.backup import mount as mount_backup
 from nodeward.core.files import only_one
 from nodeward.core.ground import Ground, ground
 from nodeward.core.program import Part, Worker, guarded, run
@@ -20,12 +23,14 @@ from nodeward.logserver.retain import Retention
 from nodeward.logserver.senders import Senders
 from nodeward.logserver.settings import LogserverSettings
 from nodeward.logserver.syslog import Syslog
-from nodeward.store import choose_logs
+from nodeward.store import backup, choose_logs
 from nodeward.store.base import LogShelf
 from nodeward.supervise import http as programs
 
 log = logging.getLogger("nodeward.logserver")
 
+KIND = "logs"
+OWN_SOURCE = "nodeward"
 THREADS = 64  # those who follow hold one each
 RETAIN_SECONDS = 60.0
 
@@ -52,15 +57,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def serve(settings: LogserverSettings) -> int:
     """Open the shelf, run all parts, close it."""
+    stage = Stage(settings.data)
+    if stage.waiting():
+        stage.take(lambda rows: restore(settings, rows))
     base = ground(settings)
-    shelf = choose_logs.log_shelf(settings.store, settings.data / "logs")
+    shelf = choose_logs.log_shelf(settings.store_uri, settings.data / "logs")
     try:
-        return run(build(settings, base, shelf))
+        return run(build(settings, base, shelf, stage))
     finally:
         shelf.close()
 
 
-def build(settings: LogserverSettings, base: Ground, shelf: LogShelf) -> list[Part]:
+def restore(settings: LogserverSettings, rows: Iterator[Row]) -> Counts:
+    """Put a backup in place of what is kept."""
+    lines, root = checked(rows, KIND), settings.data / "logs"
+    choose_logs.empty_logs(settings.store_uri, root)
+    with contextlib.closing(choose_logs.log_shelf(settings.store_uri, root)) as shelf:
+        return backup.put_logs(shelf, lines, lambda: shelf.compact(clock.now()))
+
+
+def trace(shelf: LogShelf) -> str:
+    """Return what a restore would destroy: records other than those that the appliance's own servers write of themselves."""
+    records = sum(one.records for one in shelf.sources() if one.source != OWN_SOURCE)
+    return f"{records} log records" if records else ""
+
+
+def build(settings: LogserverSettings, base: Ground, shelf: LogShelf, stage: Stage) -> list[Part]:
     """Return the parts of the log server, in the order in which they start."""
     receiver = Receiver(shelf)
     senders = Senders(base.config)
@@ -70,6 +92,8 @@ def build(settings: LogserverSettings, base: Ground, shelf: LogShelf) -> list[Pa
     )
     mount(app, shelf, receiver)
     programs.mount(app, settings.var)
+    kept = Kept(KIND, lambda: backup.log_rows(shelf), lambda: backup.log_counts(shelf), lambda: trace(shelf))
+    mount_backup(app, kept, stage, soon)
     Figures(app.extensions["metrics"], shelf, receiver, syslog)
     return [
         *base.parts,

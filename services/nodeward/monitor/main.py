@@ -1,12 +1,15 @@
 """The program `monitor`: settings → the board and its parts → the loop."""
 
 import argparse
+import contextlib
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from nodeward.core import http as core_http
 from nodeward.core import log as core_log
+from nodeward.core.backup import Counts, Kept, Row, Stage, checked, soon
+from nodeward.core.backup import mount as mount_backup
 from nodeward.core.errors import ConfigError
 from nodeward.core.files import only_one, read_secret
 from nodeward.core.ground import Ground, ground
@@ -24,11 +27,14 @@ from nodeward.monitor.observe import Observer
 from nodeward.monitor.settings import MonitorSettings
 from nodeward.monitor.tick import Tick
 from nodeward.monitor.writer import Writer
+from nodeward.store import backup
 from nodeward.store.base_states import StateShelf
-from nodeward.store.choose_states import open_states
+from nodeward.store.choose_states import empty_states, open_states
 from nodeward.supervise import http as programs
 
 log = logging.getLogger("nodeward.monitor")
+
+KIND = "states"
 
 REFRESH_SECONDS = 1.0  # a conditional GET: a change, or the first definitions, are in force at once
 TICK_SECONDS = 0.5
@@ -61,15 +67,33 @@ def check(settings: MonitorSettings) -> None:
 
 def serve(settings: MonitorSettings) -> int:
     """Open the shelf, run all parts, close it."""
+    stage = Stage(settings.data)
+    if stage.waiting():
+        stage.take(lambda rows: restore(settings, rows))
     base = ground(settings)
-    shelf = open_states(settings.store, settings.data)
+    shelf = open_states(settings.store_uri, settings.data)
     try:
-        return run(build(settings, base, shelf))
+        return run(build(settings, base, shelf, stage))
     finally:
         shelf.close()
 
 
-def build(settings: MonitorSettings, base: Ground, shelf: StateShelf) -> list[Part]:
+def restore(settings: MonitorSettings, rows: Iterator[Row]) -> Counts:
+    """Put a backup in place of what is kept."""
+    lines = checked(rows, KIND)
+    empty_states(settings.store_uri, settings.data)
+    with contextlib.closing(open_states(settings.store_uri, settings.data)) as shelf:
+        return backup.put_states(shelf, lines)
+
+
+def trace(board: Board) -> str:
+    """Return what a restore would destroy: what people said, and what was told to them."""
+    said = [f"{len(board.downtimes)} downtimes"] if board.downtimes else []
+    acknowledged = sum(state.ack is not None for state in board.states.values())
+    return ", ".join(said + ([f"{acknowledged} acknowledgements"] if acknowledged else []))
+
+
+def build(settings: MonitorSettings, base: Ground, shelf: StateShelf, stage: Stage) -> list[Part]:
     """Return the parts of the monitor, in the order in which they start."""
     board = Board(shelf.load())
     writer = Writer(board, shelf)
@@ -86,6 +110,8 @@ def build(settings: MonitorSettings, base: Ground, shelf: StateShelf) -> list[Pa
     app = core_http.create("monitor", "monitor", base.credentials, lambda: not_ready(shelf, definitions), base.refusals)
     mount(app, Parts(board, shelf, writer, observer, definitions, settings.ack_expiry, outbox.wanted))
     programs.mount(app, settings.var)
+    kept = Kept(KIND, lambda: backup.state_rows(shelf), lambda: backup.state_counts(shelf), lambda: trace(board))
+    mount_backup(app, kept, stage, soon)
     return [
         *base.parts,
         writer,

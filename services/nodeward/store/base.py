@@ -262,6 +262,10 @@ class LogShelf(ABC):
         """Do one unit of the work that makes stored records smaller and quicker to search. Return whether there was any."""
 
     @abstractmethod
+    def records(self) -> Iterator[Record]:
+        """Yield every record that is there when this begins, by arrival; what retention removes meanwhile may lack."""
+
+    @abstractmethod
     def verify(self) -> Iterator[Damage]:
         """Read everything once and yield what cannot be read."""
 

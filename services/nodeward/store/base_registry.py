@@ -120,8 +120,8 @@ class RegistryShelf(Protocol):
     def put_password(self, name: str, digest: str | None) -> None:
         """Keep a user's password hash; None forgets it."""
 
-    def note(self, deed: Deed) -> None:
-        """Add to the audit list."""
+    def note(self, *deeds: Deed) -> None:
+        """Add to the audit list, in that order."""
 
     def deeds(self, before: int | None, limit: int) -> list[Deed]:
         """Return the audit list below id `before` (all, if None), newest first, at most `limit`."""

@@ -12,7 +12,7 @@ Documents (`dict`) are JSON objects; the shelf looks only at the keys named belo
 Times are microseconds since 1970.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -129,6 +129,12 @@ class StateShelf(Protocol):
 
     def series(self, key: Key, since: int, until: int, step: int | None = None) -> list[Series]:
         """Return the series of one service within the range: raw points, or those of `step` seconds (300 or 3600)."""
+
+    def series_rows(self) -> Iterator[Doc]:
+        """Yield all series as rows for a backup: each `series`, then its packed `chunk`s and its fresh `points`."""
+
+    def put_series_rows(self, rows: Sequence[Doc]) -> None:
+        """Store rows that `series_rows` of any backend gave, in its order. Doing so again changes nothing."""
 
     def compact(self, now: int) -> bool:
         """Pack some of the points that are old enough. Return whether there were any: call again then."""

@@ -1,5 +1,7 @@
 """Which backend keeps the logs: one table, asked by the kind of NODEWARD_STORE's URI."""
 
+import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,6 +9,8 @@ from nodeward.core.errors import ConfigError
 from nodeward.store.base import LogShelf
 from nodeward.store.logblocks.compactor import Process
 from nodeward.store.sqlite_logs import SqliteLogShelf
+
+_TABLES = re.compile(r"log_[a-z]+|logs_\d{4}_\d{2}_\d{2}")  # in MongoDB
 
 
 def _sqlite(_uri: str, root: Path) -> LogShelf:
@@ -39,3 +43,13 @@ def check(uri: str) -> None:
     if kind not in LOG_SHELVES:
         kinds = ", ".join(f"{known}:" for known in LOG_SHELVES)
         raise ConfigError(f"NODEWARD_STORE is {kind}:…, which cannot keep logs; {kinds} can.")
+
+
+def empty_logs(uri: str, root: Path) -> None:
+    """Remove all that is kept there. May be repeated; no shelf may be open meanwhile."""
+    if uri.partition(":")[0] == "sqlite":
+        shutil.rmtree(root, ignore_errors=True)
+    else:
+        from nodeward.store.mongodb import emptied
+
+        emptied(uri, "logserver", _TABLES.fullmatch)

@@ -4,8 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from nodeward.core.errors import ConfigError
+from nodeward.store import sqlite
 from nodeward.store.base_registry import RegistryShelf
 from nodeward.store.sqlite_registry import SqliteRegistryShelf
+
+TABLES = frozenset(
+    ("objects", "revisions", "credentials", "passwords", "audit", "bundles", "registry_marks", "registry_pieces")
+)  # in MongoDB
 
 
 def _mongodb(store: str, _directory: Path) -> RegistryShelf:
@@ -29,3 +34,13 @@ def open_registry(store: str, directory: Path) -> RegistryShelf:
         known = ", ".join(f"{kind}:" for kind in KINDS)
         raise ConfigError(f"NODEWARD_STORE is {scheme}:…; the config server keeps its registry in: {known}")
     return KINDS[scheme](store, directory)
+
+
+def empty_registry(store: str, directory: Path) -> None:
+    """Remove all that is kept there. May be repeated; no shelf may be open meanwhile."""
+    if store.partition(":")[0] == "sqlite":
+        sqlite.remove(directory / "registry.db")
+    else:
+        from nodeward.store.mongodb import emptied
+
+        emptied(store, "configserver", TABLES.__contains__)

@@ -4,8 +4,26 @@ from collections.abc import Callable
 from pathlib import Path
 
 from nodeward.core.errors import ConfigError
+from nodeward.store import sqlite
 from nodeward.store.base_states import StateShelf
 from nodeward.store.sqlite_states import SqliteStateShelf
+
+TABLES = frozenset(
+    (
+        "states",
+        "events",
+        "flips",
+        "deliveries",
+        "downtimes",
+        "cursors",
+        "monitor_meta",
+        "series",
+        "points",
+        "chunks",
+        "state_marks",
+        "state_pieces",
+    )
+)  # in MongoDB
 
 
 def _mongodb(store: str, _directory: Path) -> StateShelf:
@@ -29,3 +47,13 @@ def open_states(store: str, directory: Path) -> StateShelf:
         known = ", ".join(f"{kind}:" for kind in KINDS)
         raise ConfigError(f"NODEWARD_STORE is {scheme}:…; the monitor can keep its states in: {known}")
     return KINDS[scheme](store, directory)
+
+
+def empty_states(store: str, directory: Path) -> None:
+    """Remove all that is kept there. May be repeated; no shelf may be open meanwhile."""
+    if store.partition(":")[0] == "sqlite":
+        sqlite.remove(directory / "states.db")
+    else:
+        from nodeward.store.mongodb import emptied
+
+        emptied(store, "monitor", TABLES.__contains__)

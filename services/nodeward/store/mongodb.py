@@ -43,7 +43,7 @@ Write = InsertOne[Doc] | ReplaceOne[Doc] | UpdateOne | UpdateMany | DeleteOne | 
 Shelf = TypeVar("Shelf")
 
 DATABASE = "nodeward"
-ANSWER_MS = 4_000  # how long a request waits for a server that is away before it is refused, to be repeated
+ANSWER_MS = 3_000  # how long a request waits for a server that is away before it is refused, to be repeated
 SOCKET_MS = 60_000
 AGAIN_SECONDS = 2.0
 PIECE = 8 * 1024 * 1024  # a document may have 16 MiB
@@ -163,6 +163,18 @@ def opened(uri: str, role: str, shelf: Callable[[Store], Shelf]) -> Shelf:
         raise
 
 
+def emptied(uri: str, role: str, belongs: Callable[[str], object]) -> None:
+    """Drop the collections that belong to a role."""
+    store = Store(uri, role)
+    try:
+        store.wait()
+        with store.translated():
+            for name in sorted(filter(belongs, store.database.list_collection_names())):
+                store.table(name).drop()
+    finally:
+        store.close()
+
+
 def write(table: Table, writes: Sequence[Write]) -> None:
     """Do all writes, in any order. One that was done before (its id is there) is done.
 
@@ -239,9 +251,9 @@ def drop_pieces(table: Table, name: str, count: int) -> None:
     table.delete_many({"_id": {"$in": [f"{name}/{number}" for number in range(count)]}})
 
 
-def next_number(table: Table, name: str) -> int:
-    """Return 1, 2, 3 …: each once, though perhaps not every one is used."""
-    found = table.find_one_and_update({"_id": name}, {"$inc": {"number": 1}}, upsert=True, return_document=True)
+def next_number(table: Table, name: str, count: int = 1) -> int:
+    """Return the last of the next `count` numbers of 1, 2, 3 …: each is given once, though perhaps not every one is used."""
+    found = table.find_one_and_update({"_id": name}, {"$inc": {"number": count}}, upsert=True, return_document=True)
     return int(found["number"]) if found else 0
 
 

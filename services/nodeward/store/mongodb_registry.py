@@ -129,12 +129,18 @@ class MongodbRegistryShelf:
             else:
                 self._passwords.replace_one({"_id": name}, {"_id": name, "hash": digest}, upsert=True)
 
-    def note(self, deed: Deed) -> None:
-        """Add to the audit list."""
-        row = {name: getattr(deed, name) for name in ("at", "who", "via", "address", "action", "what")}
+    def note(self, *deeds: Deed) -> None:
+        """Add to the audit list, in that order."""
+        if not deeds:
+            return
+        rows = [
+            {name: getattr(one, name) for name in ("at", "who", "via", "address", "action", "what")} for one in deeds
+        ]
         with self._store.translated():
-            number = mongodb.next_number(self._marks, "audit")
-            self._audit.insert_one({"_id": number_id(number), "id": number, **row})
+            first = mongodb.next_number(self._marks, "audit", len(rows)) - len(rows) + 1
+            self._audit.insert_many(
+                {"_id": number_id(number), "id": number, **row} for number, row in enumerate(rows, first)
+            )
 
     def deeds(self, before: int | None, limit: int) -> list[Deed]:
         """Return the audit list below id `before` (all, if None), newest first, at most `limit`."""

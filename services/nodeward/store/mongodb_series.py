@@ -4,9 +4,12 @@ Packing an hour writes its chunks, then removes its points. Whatever a crash lea
 both places counts once.
 """
 
+import base64
 import math
-from collections.abc import Iterable, Iterator
-from itertools import groupby
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from itertools import groupby, islice
+from typing import Any
 
 from pymongo.operations import DeleteMany, ReplaceOne, UpdateOne
 
@@ -18,11 +21,12 @@ from nodeward.store.pack import FIVE_MINUTES, HOUR, pack, roll_up, unpack
 INDEXES = {
     "series": [[("node", 1), ("service", 1)]],
     "points": [[("time", 1)]],
-    "chunks": [[("step", 1), ("start", 1)]],
+    "chunks": [[("step", 1), ("start", 1)], [("series", 1)]],
 }
 RAW = 0
 SETTLED = 10 * 60 * 1_000_000  # an hour is packed so long after its end: late results fall into it first
 SERIES_AT_ONCE = 100
+_ROWS = 500
 
 _Values = list[tuple[int, float | None]]
 
@@ -84,6 +88,39 @@ class SeriesTable:
         mongodb.write(self._series, [DeleteMany({"_id": {"$in": gone}})] if gone else [])
         self.forget()
 
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Yield all series as rows for a backup."""
+        found = sorted(self._series.find(), key=lambda one: (one["since"], one["_id"]))
+        for one in found:
+            names = [one[name] for name in ("node", "service", "label", "unit", "warning", "critical")]
+            yield {"row": "series", "names": names, "count": {"series": 1}}
+            for chunk in self._chunks.find({"series": one["_id"]}).sort("_id", 1):
+                data = base64.b64encode(chunk["packed"]).decode()
+                yield {
+                    "row": "chunk", "of": names[:3], "step": chunk["step"], "start": chunk["start"], "size": chunk["count"],
+                    "packed": data,
+                }  # fmt: skip
+            fresh = self._fresh(one["_id"], 0, 2**62)
+            while some := list(islice(fresh, _ROWS)):
+                yield {"row": "points", "names": names, "points": some, "count": {"points": len(some)}}
+
+    def put_rows(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Store rows that a backup has."""
+        chunks: list[Write] = []
+        for row in rows:
+            if row.get("names"):
+                node, service, label, unit, warning, critical = row["names"]
+                point = partial(Point, node, service or None, label, unit, warning, critical)
+                name = id_of(node, service, label)
+                if name not in self._known:  # the order of a backup is that in which they were first seen
+                    self._known[name] = (unit, warning, critical)
+                    mongodb.write(self._series, [_about(name, point(len(self._known), None))])
+                self.add(point(time, value) for time, value in row.get("points", ()))
+            else:
+                name, packed = id_of(*row["of"]), base64.b64decode(row["packed"])
+                chunks.append(_packed_chunk(name, row["step"], row["start"], row["size"], packed))
+        mongodb.write(self._chunks, chunks)
+
     def _pack(self, name: str, limit: int) -> None:
         fresh = list(self._fresh(name, 0, limit))
         writes: list[Write] = []
@@ -141,10 +178,12 @@ def _about(name: str, point: Point) -> UpdateOne:
 
 
 def _chunk(name: str, step: int, start: int, times: list[int], figures: list[list[float]]) -> Write:
+    return _packed_chunk(name, step, start, len(times), pack(times, figures))
+
+
+def _packed_chunk(name: str, step: int, start: int, count: int, packed: bytes) -> Write:
     identifier = _chunk_id(name, step, start)
-    document = {
-        "_id": identifier, "series": name, "step": step, "start": start, "count": len(times), "packed": pack(times, figures)
-    }  # fmt: skip
+    document = {"_id": identifier, "series": name, "step": step, "start": start, "count": count, "packed": packed}
     return ReplaceOne({"_id": identifier}, document, upsert=True)
 
 

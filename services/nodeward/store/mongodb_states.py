@@ -10,7 +10,7 @@ import logging
 import secrets
 import threading
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from pymongo.errors import PyMongoError
@@ -136,6 +136,16 @@ class MongodbStateShelf:
         """Return the series of one service within the range: raw points, or those of `step` seconds (300 or 3600)."""
         with self._settled():
             return self._series.read(key, since, until, step)
+
+    def series_rows(self) -> Iterator[Doc]:
+        """Yield all series as rows for a backup."""
+        with self._settled():
+            yield from self._series.rows()
+
+    def put_series_rows(self, rows: Sequence[Doc]) -> None:
+        """Store rows that `series_rows` of any backend gave."""
+        with self._lock, self._settled():
+            self._series.put_rows(rows)
 
     def compact(self, now: int) -> bool:
         """Pack some of the points that are old enough. Return whether there were any: call again then."""

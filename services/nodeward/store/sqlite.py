@@ -62,6 +62,12 @@ def create(path: Path, page_size: int, shrinks: bool = False) -> None:
     sync_directory(path.parent)
 
 
+def remove(path: Path) -> None:
+    """Remove a database that nobody has open, if it is there."""
+    for file in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+        file.unlink(missing_ok=True)
+
+
 def open_reader(path: Path) -> sqlite3.Connection:
     """Return a connection to an existing database that cannot change it."""
     with translated(path):

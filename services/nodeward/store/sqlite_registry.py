@@ -139,12 +139,13 @@ class SqliteRegistryShelf:
         else:
             self._write("INSERT OR REPLACE INTO passwords VALUES (?, ?)", (name, digest))
 
-    def note(self, deed: Deed) -> None:
-        """Add to the audit list."""
-        self._write(
-            "INSERT INTO audit (at, who, via, address, action, what) VALUES (?, ?, ?, ?, ?, ?)",
-            (deed.at, deed.who, deed.via, deed.address, deed.action, deed.what),
-        )
+    def note(self, *deeds: Deed) -> None:
+        """Add to the audit list, in that order."""
+        rows = [(one.at, one.who, one.via, one.address, one.action, one.what) for one in deeds]
+        with self._lock, sqlite.transaction(self._connection):
+            self._connection.executemany(
+                "INSERT INTO audit (at, who, via, address, action, what) VALUES (?, ?, ?, ?, ?, ?)", rows
+            )
 
     def deeds(self, before: int | None, limit: int) -> list[Deed]:
         """Return the audit list below id `before` (all, if None), newest first, at most `limit`."""

@@ -4,11 +4,13 @@ A row per point takes some 25 bytes and is quick to add; once an hour is over it
 series (7 bytes a point), and the two roll-ups that outlive it.
 """
 
+import base64
 import math
 import sqlite3
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import groupby
+from typing import Any
 
 from nodeward.store.base_states import Key, Point, Retention, Series
 from nodeward.store.pack import FIVE_MINUTES, HOUR, pack, roll_up, unpack
@@ -84,6 +86,38 @@ class SeriesTable:
             " AND NOT EXISTS (SELECT 1 FROM chunks WHERE step = 3600 AND series = series.id)"
         )
         self.forget()
+
+    def rows(self, connection: sqlite3.Connection) -> Iterator[dict[str, Any]]:
+        """Yield all series as rows for a backup."""
+        for number, *names in connection.execute(
+            "SELECT id, node, service, label, unit, warning, critical FROM series ORDER BY id"
+        ).fetchall():
+            yield {"row": "series", "names": names, "count": {"series": 1}}
+            chunks = "SELECT step, start, count, packed FROM chunks WHERE series = ? ORDER BY step, start"
+            for step, start, count, packed in connection.execute(chunks, (number,)):
+                data = base64.b64encode(packed).decode()
+                yield {"row": "chunk", "of": names[:3], "step": step, "start": start, "size": count, "packed": data}
+            points = connection.execute("SELECT time, value FROM points WHERE series = ? ORDER BY time", (number,))
+            while some := points.fetchmany(SERIES_AT_ONCE):
+                yield {"row": "points", "names": names, "points": some, "count": {"points": len(some)}}
+
+    def put_rows(self, connection: sqlite3.Connection, rows: Iterable[dict[str, Any]]) -> None:
+        """Store rows that a backup has."""
+        for row in rows:
+            if row.get("names"):
+                node, service, label, unit, warning, critical = row["names"]
+                number = self._series(connection, Point(node, service or None, label, unit, warning, critical, 0, None))
+                points = [(number, time, value) for time, value in row.get("points", ())]
+                connection.executemany("INSERT OR REPLACE INTO points VALUES (?, ?, ?)", points)
+            else:
+                ((number,),) = connection.execute(
+                    "SELECT id FROM series WHERE node = ? AND service = ? AND label = ?", row["of"]
+                ).fetchall()
+                packed = base64.b64decode(row["packed"])
+                connection.execute(
+                    "INSERT OR REPLACE INTO chunks VALUES (?, ?, ?, ?, ?)",
+                    (row["step"], number, row["start"], row["size"], packed),
+                )
 
     def _series(self, connection: sqlite3.Connection, point: Point) -> int:
         name = (point.node, point.service or "", point.label)

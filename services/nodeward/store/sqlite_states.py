@@ -3,7 +3,7 @@
 import json
 import sqlite3
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +150,21 @@ class SqliteStateShelf:
         """Return the series of one service within the range: raw points, or those of `step` seconds (300 or 3600)."""
         with sqlite.translated(self._path):
             return self._series.read(self._readers.get(), key, since, until, step)
+
+    def series_rows(self) -> Iterator[Doc]:
+        """Yield all series as rows for a backup."""
+        reader = sqlite.open_reader(self._path)
+        try:
+            with sqlite.translated(self._path):
+                reader.execute("BEGIN")
+                yield from self._series.rows(reader)
+        finally:
+            reader.close()
+
+    def put_series_rows(self, rows: Sequence[Doc]) -> None:
+        """Store rows that `series_rows` of any backend gave."""
+        with self._lock, sqlite.transaction(self._writer):
+            self._series.put_rows(self._writer, rows)
 
     def compact(self, now: int) -> bool:
         """Pack some of the points that are old enough. Return whether there were any: call again then."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
+from nodeward.core.batch import Record
 from nodeward.core.errors import NodewardError, NotFound, Unavailable
 from nodeward.store import base
 from nodeward.store.base import Arrivals, Damage, Found, LogQuery, Scanned
@@ -108,6 +109,29 @@ class Moment:
         cursor = chosen[-1][0] if after is not None and len(found) >= limit else last
         skipped = begin - after if after is not None and after < begin else 0
         return Arrivals(self._read_all(chosen), cursor, skipped)
+
+    @property
+    def last(self) -> int:
+        """The sequence number of the newest record."""
+        return self._state.next_seq - 1
+
+    def first_from(self, seq: int) -> int | None:
+        """Return a sequence number from `seq` on below which there is no record, or None if there is none at all."""
+        unit = next(self._by_arrival(seq, 1), None)
+        return None if unit is None else max(unit.from_seq, seq)
+
+    def between(self, begin: int, end: int) -> list[Record]:
+        """Return the records with sequence numbers in [begin, end), in their order."""
+        found: list[tuple[int, Record]] = []
+        for unit in self._by_arrival(begin, 1):
+            if unit.from_seq >= end:
+                break
+            with search.reporting(unit, self.scanned):
+                rows = unit.matching(LogQuery())
+                seqs = unit.at("seqs", rows)
+                inside = (seqs >= begin) & (seqs < end)
+                found += zip(seqs[inside].tolist(), unit.records(rows[inside]), strict=True)
+        return [record for _, record in sorted(found, key=lambda pair: pair[0])]
 
     def take_damage(self) -> list[Damage]:
         """Return the damage met since the last call."""

@@ -1,16 +1,23 @@
 """What a shelf reads as of one moment, wherever its units lie: searching, one record, its neighbours, following."""
 
 import dataclasses
+import functools
+import logging
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import TypeVar
 
+from nodeward.core.batch import Record
 from nodeward.core.errors import Unavailable
 from nodeward.store.base import Arrivals, Effort, Found, LogQuery, LogShelf, Page
 from nodeward.store.logblocks import search
 from nodeward.store.logblocks.hot import Gone
 from nodeward.store.logblocks.moment import Moment, identifier, parsed
+
+log = logging.getLogger(__name__)
+
+STRETCH = 65_536  # records read at a time for one who reads all of them
 
 Answer = TypeVar("Answer")
 
@@ -64,6 +71,15 @@ class MomentShelf(LogShelf):
         """Return what arrived behind `after`."""
         return self._at_one_moment(lambda moment: moment.arrivals(query, after, limit))
 
+    def records(self) -> Iterator[Record]:
+        """Yield every record that is there now, in the order of arrival."""
+        last = self._at_one_moment(lambda moment: moment.last)
+        begin = self._at_one_moment(lambda moment: moment.first_from(1))
+        while begin is not None and begin <= last:
+            found, following = self._at_one_moment(functools.partial(_stretch, begin, last))
+            yield from found
+            begin = following
+
     def _at_one_moment(self, answer: Callable[["Moment"], Answer]) -> Answer:
         """Return the answer as of one moment; where compaction was quicker, take another moment."""
         for _ in range(20):
@@ -73,6 +89,15 @@ class MomentShelf(LogShelf):
             except Gone:
                 continue
         raise Unavailable("The log shelf changes faster than it can be read; try again.")
+
+
+def _stretch(begin: int, last: int, moment: Moment) -> tuple[list[Record], int | None]:
+    """Return the next records in the order of arrival, and where the ones behind them begin."""
+    end = min(begin + STRETCH, last + 1)
+    found = moment.between(begin, end)
+    for damage in moment.take_damage():
+        log.warning("%s cannot be read and is passed over: %s", damage.where, damage.reason)
+    return found, moment.first_from(end)
 
 
 def _near(query: LogQuery, place: search.Cursor | None) -> LogQuery:
