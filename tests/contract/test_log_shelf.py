@@ -1,5 +1,8 @@
 """What every log shelf must keep: one suite for all of them (see `store/base.py`)."""
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -132,6 +135,48 @@ def test_many_senders_at_once_lose_and_duplicate_nothing(shelf: LogShelf) -> Non
     assert sorted(raws(found(shelf))) == want
     compact_all(shelf)
     assert sorted(raws(found(shelf))) == want
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from support.log_records import DAY, NOON, made
+from support.stores import log_shelf
+shelf = log_shelf(sys.argv[1], Path(sys.argv[2]))
+for part in range(int(sys.argv[3]), 100_000):
+    shelf.append([made([b"%d %d" % (part, n) for n in range(5)], first=part * 100)], NOON)
+    print(part, flush=True)
+    if part % 3 == 0:
+        shelf.compact(NOON + DAY)
+"""
+
+
+@pytest.mark.parametrize("kind", STORES)
+def test_kills_at_any_moment_lose_and_duplicate_nothing_acknowledged(
+    request: pytest.FixtureRequest, kind: str, tmp_path: Path
+) -> None:
+    store, place, begin = str(request.getfixturevalue(kind)) if kind == "mongodb" else "sqlite:", tmp_path / "logs", 0
+    for acknowledged in (3, 7, 11, 13):
+        process = subprocess.Popen(
+            [sys.executable, "-c", WRITER, store, str(place), str(begin)],
+            stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )  # fmt: skip
+        assert process.stdout
+        for _ in range(acknowledged):
+            begin = int(process.stdout.readline())
+        process.kill()
+        begin = max([begin, *map(int, process.stdout.read().split())])
+        process.stdout.close()
+        process.wait(10)
+    shelf = log_shelf(store, place)
+    compact_all(shelf)
+    got = [one.record.raw for one in found(shelf)]
+    assert len(got) == len(set(got))
+    assert set(got) >= {b"%d %d" % (part, n) for part in range(begin + 1) for n in range(5)}
+    assert sum(total.records for total in shelf.sources()) == len(got)
+    query = LogQuery(start=NOON - DAY, end=NOON + DAY)
+    assert sum(sum(one.levels.values()) for one in shelf.histogram(query, 10).bins) == len(got)
+    shelf.close()
 
 
 # -- what contradicts itself

@@ -20,6 +20,7 @@ COMMANDS = {
     "run": "runs", "runs": "runs",
     "states": "states", "ack": "states", "downtime": "states", "events": "states", "notifications": "states",
     "programs": "programs", "audit": "programs", "recheck": "programs",
+    "selftest": "selftest", "backup": "backup", "restore": "backup",
     "status": "roles", "configserver": "roles", "logserver": "roles", "monitor": "roles",
     "nodeserver": "roles", "tailflog": "roles", "web": "roles",
 }  # fmt: skip

@@ -104,16 +104,16 @@ class Stage:
     def take(self, load: Callable[[Iterator[Row]], Counts]) -> None:
         """Take a complete restore over; where that was cut off before, begin again."""
         log.warning("taking over what is restored from %s; nobody is answered until that is done", self._ready)
-        counts = load(_rows(self._ready))
-        write_atomic(self._done, json.dumps(counts))
+        digest, counts = _digest(self._ready), load(_rows(self._ready))
+        write_atomic(self._done, json.dumps({"sha256": digest, "counts": counts}))
         self._ready.unlink()
         sync_directory(self._ready.parent)
         log.warning("restored: %s", in_words(counts))
 
-    def restored(self) -> Counts | None:
-        """Return what was last restored, counted."""
+    def restored(self) -> Row | None:
+        """Return what was last restored: `counts`, and the `sha256` of what was sent."""
         try:
-            found: Counts = json.loads(self._done.read_text())
+            found: Row = json.loads(self._done.read_text())
         except (OSError, ValueError):
             return None
         return found

@@ -7,7 +7,7 @@ from flask_openapi3 import OpenAPI
 from pydantic import ValidationError
 
 from nodeward.core import clock
-from nodeward.core.auth import NODE, SERVICE, VIEWER
+from nodeward.core.auth import ADMIN, NODE, SERVICE, VIEWER
 from nodeward.core.batch import CONTENT_TYPE
 from nodeward.core.errors import BadInput
 from nodeward.core.http import SECURITY, needs, principal, problems_of
@@ -34,6 +34,7 @@ def mount(app: OpenAPI, shelf: LogShelf, receiver: Receiver) -> None:
     _mount_logs(app, shelf)
     _mount_counts(app, shelf)
     _mount_follow(app, shelf)
+    _mount_verify(app, shelf)
 
 
 def _mount_batches(app: OpenAPI, receiver: Receiver) -> None:
@@ -101,6 +102,17 @@ def _mount_follow(app: OpenAPI, shelf: LogShelf) -> None:
     @needs(VIEWER)
     def follow(query: FollowQuery) -> Response:
         return jsonify(rows.arrivals(follower.follow(query.build(), query.after, query.limit, query.wait)))
+
+
+def _mount_verify(app: OpenAPI, shelf: LogShelf) -> None:
+    @app.get("/api/v1/verify", summary="Read all records once, and tell what is damaged", security=SECURITY)
+    @needs(ADMIN)
+    def verify() -> Response:
+        damaged = [
+            {**dataclasses.asdict(one), "start": clock.rfc3339(one.start), "end": clock.rfc3339(one.end)}
+            for one in shelf.verify()
+        ]
+        return jsonify(records=sum(one.records for one in shelf.sources()), damaged=damaged)
 
 
 def _lines(receiver: Receiver) -> Outcome:

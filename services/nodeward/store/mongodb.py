@@ -175,6 +175,16 @@ def emptied(uri: str, role: str, belongs: Callable[[str], object]) -> None:
         store.close()
 
 
+def drop(uri: str) -> None:
+    """Drop the whole database that a URI names: one that was made to try something."""
+    store = Store(uri, "selftest")
+    try:
+        with store.translated():
+            store.database.client.drop_database(store.database.name)
+    finally:
+        store.close()
+
+
 def write(table: Table, writes: Sequence[Write]) -> None:
     """Do all writes, in any order. One that was done before (its id is there) is done.
 

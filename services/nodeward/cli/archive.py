@@ -1,0 +1,120 @@
+"""The one file of a backup: a tar with pieces of JSON lines from each server, and a manifest of them as its last member.
+
+It is written beside its place and renamed once it is whole, so that what was interrupted leaves nothing that looks like a backup.
+"""
+
+import hashlib
+import io
+import json
+import os
+import tarfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from nodeward.core.errors import BadInput
+
+VERSION = 1
+MANIFEST = "manifest.json"
+PIECE = 4 * 1024 * 1024
+
+
+class Writer:
+    """Writes an archive. As a context: whole at the end, or not there at all."""
+
+    def __init__(self, path: Path, made: str) -> None:
+        self._path, self._partial = path, path.with_name(f".{path.name}.partial")
+        self._manifest: dict[str, Any] = {"version": VERSION, "made": made, "parts": [], "counts": {}}
+
+    def __enter__(self) -> "Writer":
+        try:
+            descriptor = os.open(
+                self._partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600
+            )  # it holds hashes of secrets
+        except OSError as error:
+            raise BadInput(f"{self._path} cannot be written ({error.strerror}).") from None
+        self._file = os.fdopen(descriptor, "wb")
+        self._tar = tarfile.open(fileobj=self._file, mode="w:gz", compresslevel=3)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, where: object) -> None:
+        try:
+            if kind is None:
+                self._member(MANIFEST, json.dumps(self._manifest, indent=2).encode())
+            self._tar.close()
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            if kind is None:
+                os.replace(self._partial, self._path)
+        finally:
+            self._partial.unlink(missing_ok=True)
+
+    def add(self, kind: str, rows: Iterable[dict[str, Any]]) -> Iterator[int]:
+        """Add the lines of one server; yield how many bytes there are so far. Raise BadInput if they break off."""
+        piece, number, total, end = bytearray(), 0, 0, None
+        for row in rows:
+            piece += json.dumps(row, separators=(",", ":")).encode() + b"\n"
+            end = row.get("end")
+            if len(piece) >= PIECE:
+                total += self._part(kind, number, bytes(piece))
+                piece, number = bytearray(), number + 1
+                yield total
+        if end is None:
+            raise BadInput(f"The {kind} broke off before their end; nothing was written.")
+        yield total + self._part(kind, number, bytes(piece))
+        self._manifest["counts"][kind] = end
+
+    @property
+    def counts(self) -> dict[str, dict[str, int]]:
+        """How many of each there are, by kind."""
+        found: dict[str, dict[str, int]] = self._manifest["counts"]
+        return found
+
+    def _part(self, kind: str, number: int, data: bytes) -> int:
+        name = f"{kind}/{number:06d}.ndjson"
+        self._manifest["parts"].append({"name": name, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()})
+        self._member(name, data)
+        return len(data)
+
+    def _member(self, name: str, data: bytes) -> None:
+        about = tarfile.TarInfo(name)
+        about.size, about.mode = len(data), 0o600
+        self._tar.addfile(about, io.BytesIO(data))
+
+
+class Reader:
+    """Reads an archive, once it is known to be sound."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        sums: dict[str, tuple[int, str]] = {}
+        manifest: dict[str, Any] | None = None
+        for name, data in self._members():
+            if name == MANIFEST:
+                manifest = json.loads(data)
+            else:
+                sums[name] = (len(data), hashlib.sha256(data).hexdigest())
+        if manifest is None or manifest.get("version") != VERSION:
+            raise BadInput(f"{path} is no whole backup: its manifest is missing, or of another version.")
+        wanted = {part["name"]: (part["size"], part["sha256"]) for part in manifest["parts"]}
+        if damaged := sorted(name for name in wanted.keys() | sums.keys() if wanted.get(name) != sums.get(name)):
+            raise BadInput(f"{path} is damaged: {damaged[0]} is not what was written. Nothing was restored.")
+        self.made: str = manifest["made"]
+        self.counts: dict[str, dict[str, int]] = manifest["counts"]
+
+    def pieces(self, kind: str) -> Iterator[bytes]:
+        """Yield the pieces of one server's lines."""
+        for name, data in self._members():
+            if name.startswith(f"{kind}/"):
+                yield data
+
+    def _members(self) -> Iterator[tuple[str, bytes]]:
+        try:
+            with tarfile.open(self._path, "r|gz") as tar:
+                for member in tar:
+                    file = tar.extractfile(member)
+                    if file is not None:
+                        yield member.name, file.read()
+        except (OSError, EOFError, tarfile.TarError, ValueError) as error:
+            raise BadInput(f"{self._path} cannot be read as a backup ({error}).") from None

@@ -1,0 +1,100 @@
+"""backup and restore as an operator runs them, over real servers: the registry and the logs of one appliance onto another."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fakes.config import FakeConfig
+from fakes.logserver_process import LogserverProcess
+from nodeward.core import clock
+from nodeward.core.backup import PATH
+from nodeward.core.client import Client
+from nodeward.core.errors import BadInput, Conflict, NotAllowed
+from support.log_records import Line, made
+from support.until import until
+
+
+def lines(count: int) -> bytes:
+    return made([Line(b"line %d" % n, clock.now()) for n in range(count)])[1]
+
+
+def text(client: Client) -> bytes:
+    return client.request("GET", PATH).data
+
+
+def restore(client: Client, data: bytes, digest: str, force: bool = False) -> None:
+    half = len(data) // 2
+    client.request("PUT", PATH, body=data[:half], query={"part": 0})
+    client.request("PUT", PATH, body=data[half:], query={"part": 1})
+    client.post(PATH, {"parts": 2, "sha256": digest, "force": force})
+
+
+@pytest.fixture
+def admin(config: FakeConfig) -> Callable[[LogserverProcess], Client]:
+    return lambda server: Client(server.viewer.url, config.tokens["admin"])
+
+
+def test_logs_go_from_one_server_to_another_and_a_kill_while_they_are_taken_over_changes_nothing(
+    config: FakeConfig, tmp_path: Path, free_port: Callable[[], int], admin: Callable[[LogserverProcess], Client]
+) -> None:
+    old = LogserverProcess(tmp_path / "old", config, free_port)
+    old.start()
+    old.send(lines(3000))
+    data = text(admin(old))
+    counts = json.loads(data.splitlines()[-1])["end"]
+    assert counts["records"] >= 3000  # and what the server says of itself
+    want = [row["raw"] for row in old.logs(source="app", limit=500)]
+    old.stop()
+
+    new = LogserverProcess(tmp_path / "new", config, free_port)
+    new.start()
+    new.send(made([Line(b"what was here")], source="before")[1])
+    client, digest = admin(new), hashlib.sha256(data).hexdigest()
+    with pytest.raises(NotAllowed):
+        text(new.viewer)
+    with pytest.raises(Conflict, match="1 log records"):
+        restore(client, data, digest)
+    with pytest.raises(BadInput, match="not complete"):
+        restore(client, data[:-1], digest, force=True)
+    assert [row["raw"] for row in new.logs(source="before")] == ["what was here"]
+    restore(client, data, digest, force=True)
+    assert new.process is not None
+    assert new.process.wait(30) == 0  # supervisor starts it anew
+
+    halfway = subprocess.Popen([sys.executable, "-m", "nodeward.logserver.main"], env=new._environment)
+    until(lambda: (new.var / "logserver" / "logs" / "hot.db").exists(), 20, every=0.001)
+    halfway.kill()
+    halfway.wait(10)
+    new.start()
+    assert [row["raw"] for row in new.logs(source="app", limit=500)] == want
+    assert new.logs(source="before") == []
+    assert client.get(f"{PATH}/counts")["restored"] == {"sha256": digest, "counts": counts}
+    assert client.get("/api/v1/verify")["damaged"] == []
+    new.stop()
+
+
+def test_the_command_writes_nothing_that_is_not_whole(tmp_path: Path, config: FakeConfig) -> None:
+    environment = {
+        **os.environ,
+        "NODEWARD_URL": "http://127.0.0.1:9",
+        "NODEWARD_TOKEN": "x",
+        "NODEWARD_VAR": str(tmp_path),
+    }
+    for arguments in (["backup", str(tmp_path / "file")], ["restore", __file__]):
+        done = subprocess.run(
+            [sys.executable, "-m", "nodeward.cli.main", *arguments],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 1
+        assert "Traceback" not in done.stderr
+        assert done.stderr.startswith("nodeward: ")
+    assert list(tmp_path.iterdir()) == []
