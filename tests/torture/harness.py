@@ -112,7 +112,7 @@ class Following:
                 [*self.under, sys.executable, *self.program], env=self._environment, stdout=screen, stderr=screen
             )
         if ready:
-            until(lambda: self.said().count("in force") > said, 20, "it did not begin to follow")
+            until(lambda: self.said().count("in force") > said, 60, "it did not begin to follow")
 
     def kill(self) -> None:
         """End it as a power cut would."""
@@ -165,7 +165,11 @@ class Following:
         return path.read_text() if path.exists() else ""
 
     def __enter__(self) -> Self:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.kill()
+            raise
         return self
 
     def __exit__(

@@ -5,6 +5,7 @@ import glob
 import os
 import re
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 
 from nodeward.tailflog.config import Source
@@ -61,14 +62,15 @@ def inodes(directory: str) -> dict[int, str]:
         return {}
 
 
-def is_rotation(name: str, path: str) -> bool:
-    """Say whether `name` is what a rotation may have called the file at `path` (app.log → app.log.1, app-20261124.log)."""
+def rotations(path: str, names: Iterable[str]) -> list[str]:
+    """Return those of the names that a rotation may have given the file at `path` (app.log → app.log.1, app-20261124.log)."""
     base = os.path.basename(path)
     stem, dot, extension = base.rpartition(".")
     forms = [rf"{re.escape(base)}(?:{_TURN}|\.old|\.prev|\.bak)"]
     if stem:
         forms.append(rf"{re.escape(stem)}{_TURN}{re.escape(dot + extension)}")
-    return not name.endswith(COMPRESSED) and any(re.fullmatch(form, name) for form in forms)
+    form, begin = re.compile("|".join(forms)), stem or base
+    return [name for name in names if name.startswith(begin) and form.fullmatch(name) and not name.endswith(COMPRESSED)]
 
 
 def is_excluded(path: str, source: Source) -> bool:

@@ -121,12 +121,8 @@ class Files:
         if not stream.life.offset:
             return False  # nothing would tell the copy
         directory = os.path.dirname(stream.path)
-        beside = [f"{directory}/{name}" for name in discover.inodes(directory).values()]
-        return any(
-            _holds(path, stream.life, rest)
-            for path in beside
-            if path != stream.path and discover.is_rotation(os.path.basename(path), stream.path)
-        )
+        names = discover.rotations(stream.path, discover.inodes(directory).values())
+        return any(_holds(f"{directory}/{name}", stream.life, rest) for name in names)
 
     def decided(self, stream: Stream) -> bool:
         """Say whether it is clear which life a file that has not been read yet is. If it is a copy's, it takes that life over."""
@@ -307,11 +303,12 @@ class Files:
 
         They lie beside the file that was there before them, under a name that rotation gives, and are younger than it.
         """
+        listings: dict[str, list[str]] = {}
         for (source, path), since in self._rotated().items():
             directory = os.path.dirname(path)
-            for name in discover.inodes(directory).values():
-                if not discover.is_rotation(name, path):
-                    continue
+            if directory not in listings:
+                listings[directory] = list(discover.inodes(directory).values())
+            for name in discover.rotations(path, listings[directory]):
                 beside = f"{directory}/{name}"
                 try:
                     status = os.stat(beside)
