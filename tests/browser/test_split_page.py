@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,12 @@ import pytest
 
 from nodeward.core import clock
 from support.log_page import SECOND, LogPage
-from support.until import until
+from support.until import until as until_within
 
 AXE = Path(__file__).resolve().parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 MINUTE = 60 * SECOND
+
+until = partial(until_within, seconds=30)  # a browser on a busy machine
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

@@ -27,7 +27,7 @@ export class Fields {
   ) {
     for (const field of ORDER) {
       const list = make("ul", { class: "log-values" });
-      const part = make("section", { class: "log-field" }, make("h3", {}, TITLES[field]), list);
+      const part = make("section", { class: "log-field" }, make("h2", {}, TITLES[field]), list);
       this.parts.set(field, list);
       root.append(part);
     }
