@@ -97,6 +97,7 @@ ENV NODEWARD_IMAGE=configserver
 COPY --from=build-configserver /opt/nodeward/venv venv
 COPY images/configserver images/configserver
 COPY config config
+COPY ansible ansible
 EXPOSE 7401
 
 FROM python AS logserver

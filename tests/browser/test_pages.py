@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 PAGES = [
     "/", "/problems", "/nodes", "/nodes/local", "/nodes/local?tab=graphs", "/nodes/local?tab=history",
     "/nodes/local?tab=programs", "/nodes/local?tab=information", "/services/local/lamp", "/configuration",
-    "/configuration/check/lamp", "/revisions", "/revisions/1", "/programs", "/notifications", "/audit", "/settings",
+    "/configuration/check/lamp", "/revisions", "/revisions/1", "/programs", "/rollouts", "/notifications", "/audit", "/settings",
 ]  # fmt: skip
 GROUND = "getComputedStyle(document.documentElement).backgroundColor"
 ROW = "li[data-row='local/lamp']"
@@ -95,6 +95,19 @@ def test_a_wrong_password_is_told_in_a_sentence(appliance, chromium):
     assert page.input_value("#name") == "admin"
     assert page.input_value("#password") == ""
     page.close()
+
+
+def test_a_rollout_is_started_and_seen_as_it_goes_also_where_a_node_cannot_go_along(appliance, visit):
+    page = visit("/rollouts")
+    live(page)
+    page.evaluate("window.notReloaded = true")
+    page.click("#roll-out")
+    page.click("#ask-rollout button.primary")
+    page.wait_for_selector("[data-rollout-row] .state.critical", timeout=60_000)  # here no supervisor has its programs
+    assert page.evaluate("window.notReloaded")
+    page.click("[data-rollout-row] a")
+    page.wait_for_selector("[data-tile=local][data-state=failed] >> text=No supervisor answers")
+    page.wait_for_selector("summary >> text=What Ansible said")
 
 
 def test_a_service_turns_critical_on_every_page_without_reloading(bright, visit):

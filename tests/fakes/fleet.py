@@ -18,13 +18,43 @@ SERVICES = ("load", "memory", "disk-root", "ssh", "clock")
 MINUTE = 60_000_000
 
 
+def rollout(number: int, state: str) -> dict[str, Any]:
+    """Return a rollout as the config server has it."""
+    nodes = {
+        "web-1": {"state": "healthy", "batch": 1, "revision": 2},
+        "web-2": {"state": "rolled back", "batch": 2, "detail": "it was <not> well"},
+        "web-3": {"state": "current"},
+    }
+    return {
+        "id": number, "action": "rollout", "state": state, "who": "ada", "started": "2026-01-02T03:04:05Z", "ended": None,
+        "limit": "", "canary": 1, "revision": 2, "reason": "", "aborted_by": None, "nodes": nodes,
+    }  # fmt: skip
+
+
+def standing(node: str, handed: int, newest: int) -> dict[str, Any]:
+    """Return how a node stands, as the config server has it."""
+    return {
+        "node": node, "delivery": "rollout", "running": handed, "handed": handed, "newest": newest, "error": None,
+        "waiting": handed != newest, "drift": False, "refused": None, "heard": "2026-01-02T03:04:05Z",
+    }  # fmt: skip
+
+
 class FleetConfig(FakeConfig):
     """A fake config server that also answers `objects`, `revisions`, `apply`, `audit` and `tokens`."""
 
     def __init__(self) -> None:
         self.objects: dict[str, dict[str, dict[str, Any]]] = {"node": {}, "check": {}, "user": {}, "group": {}}
         self.applied: list[str] = []
+        self.rollouts: dict[int, dict[str, Any]] = {2: rollout(2, "running"), 1: rollout(1, "failed")}
+        self.rollout_events = [
+            {"seq": 1, "rollout": 2, "type": "started"},
+            {"seq": 2, "rollout": 2, "type": "node", "node": "web-1", "state": "staged", "diff": "@@ -1 +1 @@\n-1\n+2"},
+        ]
+        self.ordered: list[dict[str, Any]] = []
+        self.standing = [standing("web-1", 1, 2), standing("web-2", 2, 2), {**standing("web-3", 2, 2), "drift": True}]
         super().__init__()
+        files = {"nodeserver.json": "{\n2\n}", "tailflog.json": "{}"}
+        self.bundles["web-1"] = {"node": "web-1", "revision": 2, "files": files}
 
     def _app(self) -> Flask:
         app = super()._app()
@@ -32,6 +62,47 @@ class FleetConfig(FakeConfig):
         @app.get("/api/v1/objects/<kind>")
         def objects(kind: str) -> Response:
             return jsonify(items=list(self.objects.get(kind, {}).values()), next=None)
+
+        @app.get("/api/v1/rollouts")
+        def rollouts() -> Response:
+            return jsonify(items=[{**row, "nodes": {"healthy": 1}} for row in self.rollouts.values()], next=None)
+
+        @app.get("/api/v1/rollouts/<int:number>")
+        def rollout(number: int) -> Response | tuple[Response, int]:
+            found = self.rollouts.get(number)
+            return jsonify(found) if found else _problem(404, f"There is no rollout {number}.")
+
+        @app.get("/api/v1/rollouts/<int:number>/events")
+        def rollout_events(number: int) -> Response:
+            return jsonify(items=self.rollout_events, cursor=len(self.rollout_events), state="running")
+
+        @app.get("/api/v1/rollouts/events")
+        def rollouts_events() -> Response:
+            after = request.args.get("after", type=int)
+            found = [row for row in self.rollout_events if after is not None and row["seq"] > after]
+            return jsonify(items=found, cursor=len(self.rollout_events), reset=False)
+
+        @app.get("/api/v1/rollouts/<int:number>/output")
+        def rollout_output(number: int) -> Response:
+            return jsonify(output="PLAY [Roll out]")
+
+        @app.post("/api/v1/rollouts")
+        def start_rollout() -> tuple[Response, int]:
+            self.ordered.append(request.get_json())
+            return jsonify(id=3), 201
+
+        @app.post("/api/v1/rollouts/<int:number>/abort")
+        def abort_rollout(number: int) -> Response:
+            self.ordered.append({"abort": number})
+            return jsonify(self.rollouts[number])
+
+        @app.get("/api/v1/delivery")
+        def delivery() -> Response:
+            return jsonify(items=self.standing, next=None)
+
+        @app.get("/api/v1/nodes/<name>/handed")
+        def handed(name: str) -> Response:
+            return jsonify(node=name, revision=1, files={"nodeserver.json": "{\n1\n}", "tailflog.json": "{}"})
 
         @app.get("/api/v1/objects/<kind>/<name>")
         def one(kind: str, name: str) -> Response | tuple[Response, int]:

@@ -15,6 +15,7 @@ from nodeward.core.errors import EXIT_OK, NodewardError
 COMMANDS = {
     "apply": "objects", "get": "objects", "delete": "objects", "find": "objects",
     "render": "bundles", "revisions": "revisions",
+    "rollout": "rollouts", "rollback": "rollouts", "rollouts": "rollouts", "delivery": "rollouts",
     "user": "people", "token": "people", "ping": "nodes",
     "logs": "logs",
     "run": "runs", "runs": "runs",

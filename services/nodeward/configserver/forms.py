@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, Field, field_validator
+from pydantic import AfterValidator, BaseModel, Field, field_validator, model_validator
 
 from nodeward.configserver.schema import KINDS, Address
 from nodeward.core import clock
@@ -181,6 +181,54 @@ class Released(Body):
         None, max_length=64, description="The digest of the bundle that the node was rolled back from."
     )
     why: str = Field("", max_length=2000, description="And the reason.")
+
+
+class Order(Body):
+    """A rollout to be."""
+
+    action: Literal["rollout", "rollback"] = "rollout"
+    limit: str = Field(
+        "",
+        max_length=500,
+        pattern=r"^([A-Za-z0-9*!&][\w.,:*!&\[\]-]*)?$",
+        description="Which nodes: names or groups, with commas between (Ansible's pattern).",
+    )
+    canary: int = Field(1, ge=1, le=MOST, description="How many nodes go first, and must be well before the others.")
+    by_hand: bool = Field(
+        False, description="Only take the lease: the one who asks runs the playbook and tells how it goes."
+    )
+
+
+class EventsQuery(Query):
+    """Which events."""
+
+    after: int | None = Field(None, ge=0, le=HIGHEST, description="`cursor` of the answer before.")
+    wait: float = Field(0.0, ge=0, le=30, description="Wait so many seconds for one.")
+
+
+class ToldEvent(Body):
+    """How far a node is; or, with `ended`, that it is over, and whether all went well."""
+
+    node: str | None = Field(None, max_length=63)
+    state: Literal["due", "current", "staged", "applied", "healthy", "failed", "rolled back"] | None = None
+    batch: int | None = Field(None, ge=0, le=MOST)
+    revision: int | None = Field(None, ge=0, le=HIGHEST)
+    detail: str | None = Field(None, max_length=20_000)
+    diff: str | None = Field(None, max_length=200_000)
+    ended: bool | None = None
+    reason: str | None = Field(None, max_length=20_000)
+
+    @model_validator(mode="after")
+    def _says_something(self) -> "ToldEvent":
+        if (self.node is None or self.state is None) == (self.ended is None):
+            raise ValueError("give a node and its state, or ended")
+        return self
+
+
+class Told(Body):
+    """What the one who rolls out tells; nothing is a sign of life."""
+
+    events: list[ToldEvent] = Field([], max_length=2000)
 
 
 class HealthQuery(Query):

@@ -1,5 +1,5 @@
 """The config server's HTTP face: puts the routes together. Their rooms: `http_objects`, `http_nodes`,
-`http_people`, `http_delivery`."""
+`http_people`, `http_delivery`, `http_rollouts`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from nodeward.configserver.people import People
 from nodeward.configserver.registry import Outcome, Registry
 from nodeward.configserver.rollout.delivery import Delivery
 from nodeward.configserver.rollout.nodes import Nodes
+from nodeward.configserver.rollout.room import Room
 from nodeward.configserver.throttle import Throttle
 from nodeward.core import clock, http
 from nodeward.core.auth import NODE, OPERATOR, SERVICE
@@ -37,12 +38,13 @@ class Parts:
     var: Path
     delivery: Delivery
     nodes: Nodes
+    room: Room
     now: Callable[[], int] = clock.now
 
 
 def create(parts: Parts, refusals: Refusals) -> OpenAPI:
     """Return the config server's app."""
-    from nodeward.configserver import http_delivery, http_nodes, http_objects, http_people
+    from nodeward.configserver import http_delivery, http_nodes, http_objects, http_people, http_rollouts
     from nodeward.configserver.forms import NumberedPage, Refusal
 
     shelf = parts.registry.shelf
@@ -54,6 +56,7 @@ def create(parts: Parts, refusals: Refusals) -> OpenAPI:
     http_nodes.mount(app, parts)
     http_people.mount(app, parts)
     http_delivery.mount(app, parts)
+    http_rollouts.mount(app, parts)
     mount_programs(app, parts.var)
 
     @app.get("/api/v1/audit", summary="Who did what, newest first", security=SECURITY)

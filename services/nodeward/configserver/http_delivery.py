@@ -28,7 +28,7 @@ def _standing(app: OpenAPI, parts: Parts) -> None:
 
     @app.get("/api/v1/nodes/<name>/delivery", summary="Which revision a node has, and is handed", security=SECURITY)
     @needs(VIEWER)
-    def one(path: forms.NodePath) -> Response:
+    def standing_of(path: forms.NodePath) -> Response:
         parts.nodes.must_have_server(path.name)
         return jsonify(parts.delivery.row(path.name))
 
@@ -64,7 +64,7 @@ def _reaching(app: OpenAPI, parts: Parts) -> None:
 
     @app.post("/api/v1/nodes/<name>/programs", summary="Start anew what its files changed for", security=SECURITY)
     @needs(OPERATOR)
-    def programs(path: forms.NodePath, body: forms.Anew) -> Response:
+    def node_programs(path: forms.NodePath, body: forms.Anew) -> Response:
         answer = parts.nodes.programs(path.name, body.reload, body.check)
         if answer["restarted"] and not body.check:
             note(parts, "restart", f"{', '.join(answer['restarted'])} on node {path.name}")

@@ -16,7 +16,9 @@ from nodeward.configserver.registry import Registry
 from nodeward.configserver.render import Files
 from nodeward.configserver.rollout.delivery import Delivery
 from nodeward.configserver.rollout.nodes import Nodes
+from nodeward.configserver.rollout.records import Records
 from nodeward.configserver.rollout.releases import Releases
+from nodeward.configserver.rollout.room import Room
 from nodeward.configserver.settings import ConfigserverSettings
 from nodeward.configserver.throttle import Throttle
 from nodeward.core import deeds, log, program, settings
@@ -90,8 +92,11 @@ def serve(loaded: ConfigserverSettings, files: Files, shelf: RegistryShelf, stag
     own = read_secret(loaded.token_file, "The config server's own token")
     delivery = Delivery(registry, bundles, Releases(loaded.data / "releases"), loaded.delivery)
     nodes = Nodes(registry, own, loaded.servers["monitor"])
+    reach = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(loaded.bind, loaded.bind)  # noqa: S104 - told, not bound
+    own_url = f"http://{reach}:{settings.port('configserver')}"
+    room = Room(Records(loaded.data / "rollouts"), loaded.home, loaded.data, own_url, own)
     parts = http.Parts(
-        registry, bundles, credentials, people, throttle, loaded.servers, key, loaded.var, delivery, nodes
+        registry, bundles, credentials, people, throttle, loaded.servers, key, loaded.var, delivery, nodes, room
     )
     shipper = log.Shipper(loaded, lambda: Client(loaded.servers["logserver"], own))
     refusals = Refusals(lambda refused: http.note_refused(parts, refused))
@@ -108,8 +113,9 @@ def serve(loaded: ConfigserverSettings, files: Files, shelf: RegistryShelf, stag
     mount_backup(app, kept, stage, soon)
     server = Server(Quick(app, parts), loaded.bind, settings.port("configserver"), threads=24)
     try:
-        return program.run([shipper, *workers, server])
+        return program.run([shipper, *workers, server, Worker("rollouts", room.unit, idle=0.5)])
     finally:
+        room.stop()
         bundles.flush()
 
 

@@ -30,6 +30,7 @@ def web(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
         "object",
         "programs",
         "revision",
+        "rollouts",
         "settings",
         "runbooks",
         "runbook",

@@ -9,7 +9,8 @@ PAGES = [
     "/", "/problems", "/problems?show=all", "/nodes", "/nodes?q=web-1&state=UP", "/nodes/web-1", "/nodes/web-1?tab=graphs",
     "/nodes/web-1?tab=history", "/nodes/web-1?tab=programs", "/nodes/web-1?tab=information", "/services/web-1/load",
     "/configuration", "/configuration/check", "/configuration/node/web-1", "/configuration/node/+new", "/revisions",
-    "/programs", "/notifications", "/audit", "/settings", "/logs", "/logs/split?pane=node:web-1&pane=",
+    "/programs", "/rollouts", "/rollouts/2", "/rollouts/preview/web-1", "/notifications", "/audit", "/settings", "/logs",
+    "/logs/split?pane=node:web-1&pane=",
 ]  # fmt: skip
 
 

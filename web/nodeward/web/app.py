@@ -11,7 +11,7 @@ from nodeward.core import http, log
 from nodeward.core.ground import Ground, ground
 from nodeward.core.settings import load
 from nodeward.supervise import http as supervise_http
-from nodeward.web import assets, auth, faults, live_logs, live_runs, live_states, security, views, words
+from nodeward.web import assets, auth, faults, live_logs, live_rollouts, live_runs, live_states, security, views, words
 from nodeward.web.backends import Backends
 from nodeward.web.fleet import Fleet
 from nodeward.web.live import Live
@@ -105,5 +105,6 @@ def _mount_live(app: Flask, settings: WebSettings, backends: Backends) -> None:
     app.extensions["sessions"].ended = live.end
     live_states.mount(live, backends, app.extensions["fleet"].changed)
     live_logs.mount(live, backends)
+    live_rollouts.mount(live, backends)
     live_runs.mount(live, backends)
     app.extensions["live"] = live

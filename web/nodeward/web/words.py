@@ -24,12 +24,13 @@ NAVIGATION = (
     ("logs.show", "Logs", "logs"),
     ("runbooks.show", "Runbooks", "runbooks"),
     ("configuration.show", "Configuration", "configuration"),
+    ("rollouts.show", "Rollouts", "rollouts"),
     ("programs.show", "Programs", "programs"),
     ("notifications.show", "Notifications", "notifications"),
     ("audit.show", "Audit", "audit"),
     ("settings.show", "Settings", "settings"),
 )
-OPERATORS_ONLY = {"audit.show"}
+OPERATORS_ONLY = {"audit.show", "rollouts.show"}
 
 
 def mount(app: Flask) -> None:

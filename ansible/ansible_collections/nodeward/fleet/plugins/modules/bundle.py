@@ -15,4 +15,7 @@ options:
   why:
     description: The reason for that.
     type: str
+  rollout:
+    description: The number of the rollout that this is part of. Once that was aborted, nothing is put in place.
+    type: int
 """

@@ -47,7 +47,7 @@ class Appliance:
 
     def _send(self, method: str, path: str, body: dict | None):
         data = None if body is None else json.dumps(body).encode()
-        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
+        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json", **_on_behalf()}
         asked = urllib.request.Request(f"{self.url}/api/v1/{path}", data, headers, method=method)  # noqa: S310
         try:
             with urllib.request.urlopen(asked, timeout=SECONDS) as answer:  # noqa: S310
@@ -57,6 +57,12 @@ class Appliance:
         except (OSError, ValueError) as error:
             reason = getattr(error, "reason", None) or error
             raise Refused(f"The config server at {self.url} does not answer ({reason}).") from None
+
+
+def _on_behalf() -> dict:
+    """The config server's own rollouts are somebody's: what they do is done in that person's name."""
+    person = os.environ.get("NODEWARD_ON_BEHALF")
+    return {"Nodeward-User": person} if person else {}
 
 
 def _sentence(error: urllib.error.HTTPError) -> str:

@@ -1,0 +1,155 @@
+"""rollout, rollback, rollouts, delivery: changes on their way to the nodes."""
+
+import sys
+from typing import Any
+
+import click
+
+from nodeward.cli import session
+from nodeward.cli.output import format_option, show, text
+from nodeward.core.client import Client
+from nodeward.core.errors import EXIT_FAILED, EXIT_OK
+
+WAIT_SECONDS = 20
+LIMIT = click.option("--limit", default="", help="Only these: nodes or groups, with commas between.")
+CANARY = click.option(
+    "--canary", default=1, show_default=True, type=click.IntRange(min=1), help="How many go first, and must be well."
+)
+DETACH = click.option("--detach", is_flag=True, help="Do not wait for the end; print the rollout's number.")
+
+
+@click.command()
+@LIMIT
+@CANARY
+@DETACH
+def rollout(limit: str, canary: int, detach: bool) -> int:
+    """Bring nodes to their newest configuration: one first, then the others.
+
+    A node that is not well with it gets the one before back, and the rollout stops there (exit code 1).
+    """
+    return _start("rollout", limit, canary, detach)
+
+
+@click.command()
+@LIMIT
+@CANARY
+@DETACH
+def rollback(limit: str, canary: int, detach: bool) -> int:
+    """Give nodes back the configuration they had before their last one.
+
+    It stays until a node's configuration is another one, or is rolled out anew.
+    """
+    return _start("rollback", limit, canary, detach)
+
+
+@click.group(invoke_without_command=True)
+@click.option("--limit", "count", default=20, show_default=True, help="How many.")
+@format_option
+@click.pass_context
+def rollouts(ctx: click.Context, count: int, output: str) -> None:
+    """List rollouts and rollbacks, newest first."""
+    if ctx.invoked_subcommand is None:
+        rows = session.config().get("/api/v1/rollouts", {"limit": count})["items"]
+        columns = ("id", "action", "state", "started", "who", "revision", "limit", "nodes", "reason")
+        brief = [{**row, "reason": row["reason"].split("\n")[0]} for row in rows] if output == "table" else rows
+        show(brief, output, columns, "Nothing was rolled out yet.")
+
+
+@rollouts.command("show")
+@click.argument("number", type=int)
+@format_option
+def show_one(number: int, output: str) -> None:
+    """Show how far each node is in rollout NUMBER."""
+    found = session.config().get(f"/api/v1/rollouts/{number}")
+    if output != "table":
+        show(found, output, ())
+        return
+    click.echo(_headline(found))
+    rows = [{"node": name, "detail": "", "revision": None, **each} for name, each in sorted(found["nodes"].items())]
+    show(rows, output, ("node", "state", "revision", "batch", "at", "detail"), "No node was reached.")
+
+
+@rollouts.command()
+@click.argument("number", type=int)
+def abort(number: int) -> None:
+    """Let rollout NUMBER begin with no other node; those at work are seen through."""
+    session.config().post(f"/api/v1/rollouts/{number}/abort")
+    click.echo(f"Rollout {number} begins with no other node.")
+
+
+@rollouts.command("output")
+@click.argument("number", type=int)
+def output_of(number: int) -> None:
+    """Print what Ansible said in rollout NUMBER."""
+    click.echo(session.config().get(f"/api/v1/rollouts/{number}/output")["output"], nl=False)
+
+
+@click.command()
+@format_option
+def delivery(output: str) -> None:
+    """Show which revision each node runs, is handed, and could have."""
+    rows = session.pages(session.config(), "/api/v1/delivery", {})
+    told = [{**row, "note": _note(row)} for row in rows] if output == "table" else rows
+    show(told, output, ("node", "delivery", "running", "handed", "newest", "heard", "note"), "There is no node yet.")
+
+
+def _start(action: str, limit: str, canary: int, detach: bool) -> int:
+    client = session.config()
+    row = client.post("/api/v1/rollouts", {"action": action, "limit": limit, "canary": canary})
+    if detach:
+        click.echo(str(row["id"]))
+        return EXIT_OK
+    click.echo(
+        f"{action.capitalize()} {row['id']} has started; `nodeward rollouts abort {row['id']}` stops it.", err=True
+    )
+    return _follow(client, row["id"])
+
+
+def _follow(client: Client, number: int) -> int:
+    """Print what happens until it is over. Return the exit code."""
+    path, after = f"/api/v1/rollouts/{number}/events", 0
+    while True:
+        answer = client.get(path, {"after": after, "wait": WAIT_SECONDS}, timeout=WAIT_SECONDS + 30)
+        for event in answer["items"]:
+            _tell(event)
+        after = answer["cursor"]
+        if answer["state"] != "running" and not answer["items"]:
+            break
+    found = client.get(f"/api/v1/rollouts/{number}")
+    click.echo(_headline(found), err=True)
+    return EXIT_OK if found["state"] == "done" else EXIT_FAILED
+
+
+def _tell(event: dict[str, Any]) -> None:
+    if event["type"] == "node":
+        click.echo(f"{text(event['node']):<24} {event['state']:<12} {_lines(event.get('detail') or '')}".rstrip())
+        sys.stdout.flush()
+    elif event["type"] == "changed" and event.get("aborted_by"):
+        click.echo(f"Aborted by {text(event['aborted_by'])}: no other node is begun with.", err=True)
+
+
+def _headline(row: dict[str, Any]) -> str:
+    counts: dict[str, int] = {}
+    for each in row["nodes"].values():
+        counts[each["state"]] = counts.get(each["state"], 0) + 1
+    summary = ", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "no node"
+    reason = f" {_lines(row['reason'])}" if row["reason"] else ""
+    return f"{row['action'].capitalize()} {row['id']} by {text(row['who'])}, {row['state']}: {summary}.{reason}"
+
+
+def _note(row: dict[str, Any]) -> str:
+    if row["error"]:
+        return _lines(row["error"])
+    if row["refused"]:
+        return f"held back: {_lines(row['refused'])}"
+    if row["drift"]:
+        return "changed by hand"
+    return "waits for a rollout" if row["waiting"] else "-"
+
+
+def _lines(words: str) -> str:
+    """Text of several lines on one, that cannot harm a terminal."""
+    return text(" ".join(words.split()))
+
+
+COMMANDS = {"rollout": rollout, "rollback": rollback, "rollouts": rollouts, "delivery": delivery}
