@@ -12,6 +12,7 @@ import pytest
 
 from fakes.config import FakeConfig
 from fakes.logserver_process import LogserverProcess
+from fakes.registry_server import RegistryServer
 from nodeward.core import clock
 from nodeward.core.backup import PATH
 from nodeward.core.client import Client
@@ -77,6 +78,26 @@ def test_logs_go_from_one_server_to_another_and_a_kill_while_they_are_taken_over
     assert client.get(f"{PATH}/counts")["restored"] == {"sha256": digest, "counts": counts}
     assert client.get("/api/v1/verify")["damaged"] == []
     new.stop()
+
+
+def test_a_registry_comes_back_and_who_asks_and_the_nodes_are_still_known(tmp_path: Path) -> None:
+    fleet = "kind: node\nname: web-1\naddress: 192.0.2.1\n"
+    with RegistryServer(tmp_path / "old") as old:
+        old.apply(fleet)
+        data = text(old.admin)
+    counts = json.loads(data.splitlines()[-1])["end"]
+    new = RegistryServer(tmp_path / "new")
+    with new:
+        new.apply(fleet)
+        token = new.enrol("web-1")["token"]
+        new.apply("kind: node\nname: gone\naddress: 192.0.2.2\n")
+        with pytest.raises(Conflict, match="2 revisions made by people"):
+            restore(new.admin, data, hashlib.sha256(data).hexdigest())
+        restore(new.admin, data, hashlib.sha256(data).hexdigest(), force=True)
+    with new:
+        assert new.admin.get(f"{PATH}/counts")["restored"]["counts"] == counts
+        assert new.client(token).get("/api/v1/whoami")["node"] == "web-1"
+        assert {row["name"] for row in new.admin.get("/api/v1/objects/node")["items"]} == {"here", "web-1"}
 
 
 def test_the_command_writes_nothing_that_is_not_whole(tmp_path: Path, config: FakeConfig) -> None:

@@ -22,7 +22,7 @@ from nodeward.configserver.rollout.room import Room
 from nodeward.configserver.settings import ConfigserverSettings
 from nodeward.configserver.throttle import Throttle
 from nodeward.core import deeds, log, program, settings
-from nodeward.core.auth import Credential
+from nodeward.core.auth import NODE, Credential
 from nodeward.core.backup import Counts, Kept, Row, Stage, checked, soon
 from nodeward.core.backup import mount as mount_backup
 from nodeward.core.client import Client
@@ -56,12 +56,13 @@ def main() -> int:
 
 
 def restore(loaded: ConfigserverSettings, rows: Iterator[Row]) -> Counts:
-    """Put a backup in place of the registry. The tokens of this appliance's own servers stay in force."""
+    """Put a backup in place of the registry. The tokens of this appliance's own servers and nodes stay in force."""
     lines = checked(rows, KIND)
     keep = loaded.data / "restore.tokens"
     if not keep.exists():  # else a restore was cut off, and the registry is not what it was
         with contextlib.closing(open_registry(loaded.store_uri, loaded.data)) as shelf:
-            own = [each.model_dump() for each in Credentials(shelf).in_force() if each.name in first.OWN]
+            known = Credentials(shelf).in_force()
+        own = [each.model_dump() for each in known if each.name in first.OWN or each.role == NODE]
         write_secret(keep, json.dumps(own))
     empty_registry(loaded.store_uri, loaded.data)
     with contextlib.closing(open_registry(loaded.store_uri, loaded.data)) as shelf:

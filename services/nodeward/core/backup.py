@@ -172,7 +172,7 @@ def _lines(kept: Kept) -> Iterator[bytes]:
     counts: Counts = {}
     chunk = bytearray(_line({"kind": kept.kind, "version": VERSION}))
     for row in kept.rows():
-        for name, count in (row.pop("count", None) or {row["row"] + "s": 1}).items():
+        for name, count in row.pop("count", {row["row"] + "s": 1}).items():
             counts[name] = counts.get(name, 0) + count
         chunk += _line(row)
         if len(chunk) > _CHUNK:

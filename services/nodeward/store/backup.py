@@ -54,7 +54,7 @@ def registry_rows(shelf: RegistryShelf) -> Iterator[Row]:
 
 
 def put_registry(shelf: RegistryShelf, rows: Iterator[Row], keeping: list[Credential]) -> Counts:
-    """Put a registry onto an empty shelf; `keeping` are credentials of this appliance's own, which stay in force."""
+    """Put a registry onto an empty shelf; `keeping` are credentials that stay in force here: of servers, and of nodes it has."""
     counter, known, deeds = _Counter(), set[str](), list[Deed]()
     for row in rows:
         kind = counter.take(row)
@@ -77,8 +77,9 @@ def put_registry(shelf: RegistryShelf, rows: Iterator[Row], keeping: list[Creden
                 shelf.note(*deeds)
                 deeds.clear()
     shelf.note(*deeds)
+    nodes = {one.key.name for one in shelf.objects() if one.key.kind == "node"}
     for credential in keeping:
-        if credential.id not in known:
+        if credential.id not in known and (credential.node is None or credential.node in nodes):
             shelf.put_credential(credential)
     return counter.counts
 
