@@ -63,16 +63,17 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.fail(f"NODEWARD_REQUIRE asks for {name}, but there is {reason}")
 
 
+def free_port_now() -> int:
+    """Return a port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 @pytest.fixture
 def free_port() -> Callable[[], int]:
     """Return a function that gives a port nobody listens on."""
-
-    def give() -> int:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            return int(probe.getsockname()[1])
-
-    return give
+    return free_port_now
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from pydantic import BaseModel, ConfigDict, ValidationError
 from werkzeug.exceptions import HTTPException
 
-from nodeward.core import clock
+from nodeward.core import clock, openapi
 from nodeward.core.auth import NODE, VIEWER, CredentialSource, Principal, authenticate
 from nodeward.core.errors import BadInput, NodewardError, NotAllowed, NotAuthenticated
 from nodeward.core.faults import problems_of as problems_of  # the roles' own word for it
@@ -114,6 +114,7 @@ def create(
     _count(app)
     _health(app, ready)
     _whoami(app)
+    openapi.mount(app, role, f"Nodeward {title}", lambda view: getattr(view, "needs", None))
     app.register_error_handler(NodewardError, _nodeward_error)
     if refusals is not None:
         _hear(app, refusals)

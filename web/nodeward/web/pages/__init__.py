@@ -4,6 +4,7 @@ from flask import Blueprint
 
 from nodeward.web.pages import (
     actions,
+    api,
     audit,
     configuration,
     login,
@@ -36,4 +37,5 @@ BLUEPRINTS: list[Blueprint] = [
     settings.blueprint,
     actions.blueprint,
     search.blueprint,
+    api.blueprint,
 ]

@@ -1,0 +1,149 @@
+"""The servers explain themselves, and what they say is true: every example is run, every call's door is tried."""
+
+import itertools
+import json
+import re
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+
+from conftest import free_port_now
+from nodeward.core.openapi import examples
+from support.api_examples import CONVERSATIONS, World, calls, content, differences
+from support.appliance_in_view import PASSWORD, ROLES
+from support.until import until
+
+pytestmark = pytest.mark.timeout(300)
+
+
+def concrete(path: str) -> str:
+    """Return a path with something in place of each parameter."""
+    return re.sub(r"\{[^}]*\}", "1", path)
+
+
+OPEN = {"GET /healthz", "GET /readyz", "POST /api/v1/enrol"}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A whole appliance, of which every server is asked."""
+    with World(tmp_path_factory.mktemp("world"), free_port_now) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def strangers(world: World) -> dict[str, str]:
+    """Tokens that open nothing: none, made up, revoked."""
+    revoked = world.token("gone", "admin")
+    until(
+        lambda: (
+            world.ask("configserver", "DELETE", f"/api/v1/tokens/{revoked.split('_')[1]}", world.admin).status == 200
+        )
+    )
+    for role in ROLES:
+        until(lambda role=role: world.ask(role, "GET", "/api/v1/whoami", revoked).status == 401, 30)
+    return {"none": "", "made up": f"nw_{'0' * 12}_{'a' * 43}", "no token at all": "nonsense", "revoked": revoked}
+
+
+@pytest.fixture(scope="module")
+def another(world: World) -> str:
+    """The token of a node that none of these servers is on."""
+    token = world.token("web-8", "node", "web-8")
+    for role in ROLES:
+        until(lambda role=role: world.ask(role, "GET", "/api/v1/whoami", token).status == 200, 30)
+    return token
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_without_a_token_that_is_in_force_nothing_is_answered(
+    world: World, strangers: dict[str, str], role: str
+) -> None:
+    asked = list(calls(world, role))
+    assert len(asked) > 6
+    for (call, needs), (what, token) in itertools.product(asked, strangers.items()):
+        method, _, path = call.partition(" ")
+        answer = world.ask(role, method, concrete(path), token, b"{}", "application/json")
+        assert needs is not None, f"{call} says nobody may call it: it lacks @needs(...)"
+        assert (needs == []) == (call in OPEN), f"{call} needs no token"
+        if needs:
+            assert answer.status == 401, (role, call, what, answer.data)
+            assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_node_s_token_opens_what_is_for_nodes_and_nothing_else(world: World, another: str, role: str) -> None:
+    for call, needs in calls(world, role):
+        if needs and "node" not in needs:
+            method, _, path = call.partition(" ")
+            answer = world.ask(role, method, concrete(path), another, b"{}", "application/json")
+            assert answer.status == 403, (role, call, answer.data)
+
+
+@pytest.mark.parametrize(
+    ("role", "method", "path", "body"),
+    [
+        ("configserver", "GET", "/api/v1/nodes/local/bundle", None),
+        ("logserver", "POST", "/api/v1/batches", {"source": "x", "node": "local", "lines": ["forged"]}),
+        (
+            "monitor",
+            "POST",
+            "/api/v1/results",
+            {"reporter": "local", "generation": "g", "first": 0, "sent": 1, "results": []},
+        ),
+    ],
+)
+def test_a_node_speaks_for_itself_alone_and_the_audit_list_tells(
+    world: World, another: str, role: str, method: str, path: str, body: object
+) -> None:
+    data = None if body is None else json.dumps(body).encode()
+    answer = world.ask(role, method, path, another, data, "application/json")
+    assert answer.status == 403 and "cannot speak for node 'local'" in answer.json()["detail"]
+
+    def told() -> bool:
+        rows = world.ask("configserver", "GET", "/api/v1/audit?limit=1000", world.admin).json()["items"]
+        return any(row["action"] == "refuse" and row["who"] == "web-8" and f"{role}: " in row["what"] for row in rows)
+
+    until(told, 30)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_call_has_an_example_and_it_is_what_comes(world: World, role: str) -> None:
+    known = examples(role)
+    for call, needs in calls(world, role):
+        example = known.get(call)
+        if example is None:
+            assert call.partition(" ")[2].startswith(CONVERSATIONS), f"{call} has no example in {role}'s examples.json"
+            continue
+        answer = world.run(role, call, example, needs)
+        assert answer.status == example["status"], (role, call, answer.data)
+        assert answer.headers["Content-Type"].partition(";")[0] == example["answer_type"], (role, call)
+        assert differences(example["answer"], content(answer)) == [], (role, call, answer.data)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_who_is_logged_in_reads_what_every_server_answers(world: World, role: str) -> None:
+    browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+    with browser.open(f"{world.appliance.url}/login") as page:
+        csrf = re.search(r'name="csrf" value="([^"]+)"', page.read().decode())
+    assert csrf is not None
+    form = urllib.parse.urlencode({"name": "vera", "password": PASSWORD, "csrf": csrf[1]}).encode()
+    browser.open(f"{world.appliance.url}/login", form).close()
+    with browser.open(f"{world.appliance.url}/api-docs/{role}") as page:
+        text = page.read().decode()
+    assert text.count("<section") == len(list(calls(world, role))) and 'aria-current="page"' in text
+    with browser.open(f"{world.appliance.url}/api-docs/{role}/openapi.json") as page:
+        assert json.loads(page.read())["paths"].keys() == world.document(role)["paths"].keys()
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_the_page_shows_every_call_with_its_example_and_loads_nothing_from_elsewhere(world: World, role: str) -> None:
+    page = world.ask(role, "GET", "/api/v1/docs", "")
+    text = page.data.decode()
+    assert page.status == 200 and "default-src 'none'" in page.headers["Content-Security-Policy"]
+    assert text.count("<section") == len(list(calls(world, role)))
+    assert "http" not in text.split("<main>")[0] and "<script" not in text and "style=" not in text
+    assert "The files of a node" in text if role == "configserver" else "Is the process alive?" in text
+    style = world.ask(role, "GET", "/api/v1/docs.css", "")
+    assert style.status == 200 and style.headers["Content-Type"].startswith("text/css")

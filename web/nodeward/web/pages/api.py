@@ -1,0 +1,50 @@
+"""What each server answers to programs: its own description, shown here because browsers may not reach the server itself."""
+
+from typing import Any
+
+from flask import Blueprint, Response, abort, jsonify, url_for
+
+from nodeward.core import openapi
+from nodeward.core.client import Client
+from nodeward.core.errors import Unavailable
+from nodeward.web import backends
+from nodeward.web.backends import items
+
+blueprint = Blueprint("api", __name__)
+
+TITLES = {
+    "configserver": "Config server", "logserver": "Log server", "monitor": "Monitor", "nodeserver": "Node server", "web": "Web",
+}  # fmt: skip
+DOCUMENT = "/api/v1/openapi.json"
+
+
+@blueprint.get("/api-docs/<role>")
+def show(role: str) -> Response:
+    """The calls of a server, with an example of each."""
+    others = [(title, url_for("api.show", role=name), name == role) for name, title in TITLES.items()]
+    return openapi.page(_document(role), TITLES[role], url_for("api.document", role=role), others)
+
+
+@blueprint.get("/api-docs/<role>/openapi.json")
+def document(role: str) -> Response:
+    """The same for programs."""
+    return jsonify(_document(role))
+
+
+def _document(role: str) -> dict[str, Any]:
+    if role not in TITLES:
+        abort(404)
+    found: dict[str, Any] = _server(role).get(DOCUMENT)
+    return found
+
+
+def _server(role: str) -> Client:
+    """Any node server will do: they all answer the same."""
+    known = backends.backends()
+    if role != "nodeserver":
+        return known.server(role)
+    nodes = items(backends.config().get("/api/v1/objects/node", {"limit": 100}))
+    name = next((node["name"] for node in nodes if node.get("agent", True) and node.get("address")), None)
+    if name is None:
+        raise Unavailable("No node server is known yet that could say what it answers.")
+    return known.node(name)
