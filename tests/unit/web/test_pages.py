@@ -71,7 +71,7 @@ def test_an_acknowledgement_reaches_the_monitor_in_the_persons_own_name(web: Web
     assert answer.json == {"message": "Acknowledged: web-1 · load."}
     [(what, sent)] = web.fleet.asked
     assert what == "POST /api/v1/acknowledgements"
-    assert sent["for"] == "otto; role=operator"
+    assert sent["for"] == "otto; role=operator; from=127.0.0.1"
     assert sent["items"] == [{"node": "web-1", "service": "load", "comment": "on it", "expires": "1h"}]
 
 
