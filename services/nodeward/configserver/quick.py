@@ -15,6 +15,7 @@ from nodeward.core import clock
 from nodeward.core.auth import NODE, OPERATOR, SERVICE, VIEWER, Principal, authenticate
 from nodeward.core.bundle import TOLD
 from nodeward.core.errors import NodewardError
+from nodeward.core.fairness import ADMITTED
 
 _BUNDLE = re.compile(r"/api/v1/nodes/([^/]+)/bundle")
 _SAME = ("/api/v1/servers", "/api/v1/credentials")
@@ -57,6 +58,7 @@ class Quick:
                 clock.now(),
             )
             self._parts.credentials.proven(asker.token)
+            environ[ADMITTED] = True
             return self._document(environ["PATH_INFO"], asker, environ.get("HTTP_IF_NONE_MATCH"), environ.get(_TOLD))
         except NodewardError:
             return None, None

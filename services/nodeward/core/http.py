@@ -19,6 +19,7 @@ from werkzeug.exceptions import HTTPException
 from nodeward.core import clock, openapi
 from nodeward.core.auth import NODE, VIEWER, CredentialSource, Principal, authenticate
 from nodeward.core.errors import BadInput, NodewardError, NotAllowed, NotAuthenticated
+from nodeward.core.fairness import ADMITTED
 from nodeward.core.faults import problems_of as problems_of  # the roles' own word for it
 from nodeward.core.refusals import Refusals, Refused
 
@@ -152,6 +153,7 @@ def _guard(app: Flask, credentials: CredentialSource) -> None:
             return
         header = request.headers
         g.principal = authenticate(header.get("Authorization"), header.get("Nodeward-User"), credentials, clock.now())
+        request.environ[ADMITTED] = True
         if needed is None or not g.principal.reaches(needed):
             wanted = " or ".join(needed or ("nobody",))
             raise NotAllowed(f"'{g.principal.name}' is {g.principal.role}; this needs {wanted}.")

@@ -5,9 +5,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from cheroot.wsgi import Server as CherootServer
-
 from nodeward.core.errors import ConfigError
+from nodeward.core.fairness import FairServer
 
 MAX_HEADER = 64 * 1024  # cheroot has no bound of its own, and reads it before anybody has shown a token
 
@@ -19,7 +18,7 @@ class Server:
 
     def __init__(self, app: Callable[..., Any], bind: str, port: int, threads: int = 16) -> None:
         _must_be_free(bind, port)
-        self._server = CherootServer(
+        self._server = FairServer(
             (bind, port),
             app,
             numthreads=threads,
@@ -32,15 +31,23 @@ class Server:
         self._server.prepare()
         self.port: int = self._server.bind_addr[1]
         self._thread = threading.Thread(target=self._server.serve, name="http", daemon=True)
+        self._stopping = threading.Event()
+        self._ending = threading.Thread(target=self._end_late_heads, name="http-heads", daemon=True)
 
     def start(self) -> None:
         """Begin to answer."""
         self._thread.start()
+        self._ending.start()
 
     def stop(self) -> None:
         """Stop to accept, let running requests finish for a moment, then close."""
+        self._stopping.set()
         self._server.stop()
         self._thread.join(timeout=5)
+
+    def _end_late_heads(self) -> None:
+        while not self._stopping.wait(1.0):
+            self._server.end_late_heads()
 
     @property
     def alive(self) -> bool:
