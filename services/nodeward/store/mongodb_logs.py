@@ -174,7 +174,10 @@ class MongodbLogShelf(MomentShelf):
         entries: list[Entry] = [entry for entry in state.entries if entry.seq < to_seq]  # type: ignore[misc]
         if self._batches.fold().folding is None and not self._batches.begin_fold(to_seq):
             return False
-        parts = list(self._readable(entries))
+        try:
+            parts = list(self._readable(entries))
+        except Gone:
+            return False  # another log server was quicker: its work is seen before the next try
         if parts:
             self._folder.lines(parts, state.compacted, to_seq)
         with self._counting:
@@ -189,10 +192,10 @@ class MongodbLogShelf(MomentShelf):
 
     def _readable(self, entries: Sequence[Entry]) -> Iterator[Rows]:
         """Yield the records of batches; one that cannot be read is said to be lost."""
-        for entry in entries:
-            with self._store.translated(), contextlib.suppress(Gone):
+        with self._store.translated():
+            for entry, read in self._batches.read(entries):
                 try:
-                    yield self._batches.rows(entry)
+                    yield read()
                 except Damaged as error:
                     log.error("the batch of sequence %d in %s cannot be read: %s", entry.seq, self._store.name, error)
 

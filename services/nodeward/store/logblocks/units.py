@@ -93,6 +93,11 @@ class Hot(Whole):
         self.count, self.weight = data.count, len(data.raw)
         self._opened: Lines | None = None
 
+    @property
+    def data(self) -> Rows:
+        """Its records, column by column."""
+        return self._rows
+
     def matching(self, query: LogQuery) -> Numbers:
         """Return the rows that match."""
         wanted = selected(self, query)

@@ -7,13 +7,15 @@ though its writer never heard so, because the connection broke, is found in the 
 A document whose records were folded keeps its place, without its data, for `KEPT`: a writer that was away for less finds it.
 """
 
+import functools
 import logging
 import secrets
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import zstandard
@@ -26,6 +28,7 @@ from nodeward.store.base import Outcome
 from nodeward.store.logblocks import rows
 from nodeward.store.logblocks.codec import Damaged
 from nodeward.store.logblocks.hot import Gone, State, check, repeats
+from nodeward.store.logblocks.rows import Rows
 from nodeward.store.logblocks.units import Hot
 from nodeward.store.mongodb import Doc, Store, id_of, number_id
 
@@ -128,13 +131,32 @@ class Batches:
         self._keep(entry, unit)
         return unit
 
-    def rows(self, entry: Entry) -> rows.Rows:
+    def rows(self, entry: Entry) -> Rows:
         """Return the records of a batch. Raise Gone if it was folded, Damaged if it cannot be read."""
-        document = self.table.find_one({"_id": number_id(entry.place)})
+        return self._rows(entry, self._document(entry.place))
+
+    def read(self, entries: Sequence[Entry]) -> Iterator[tuple[Entry, Callable[[], Rows]]]:
+        """Yield batches in their order, each with what returns its records as `rows` would; every document is read once."""
+        for place, group in groupby(entries, key=lambda entry: entry.place):
+            document: Doc | None = None
+            for entry in group:
+                with self._caching:
+                    found = self._cache.get(entry.seq)
+                if found is not None:
+                    yield entry, functools.partial(getattr, found[0], "data")
+                    continue
+                document = document or self._document(place)
+                yield entry, functools.partial(self._rows, entry, document)
+
+    def _document(self, place: int) -> Doc:
+        document = self.table.find_one({"_id": number_id(place)})
         if document is None or document["folded"] is not None:
             raise Gone
+        return document
+
+    def _rows(self, entry: Entry, document: Doc) -> Rows:
         try:
-            ((batch, _),) = wire.decode(self._data(document)[entry.number])
+            ((batch, _),) = wire.decode(self._data(document, entry.number))
             return rows.from_batch(batch, entry.seq, entry.received, entry.skip)
         except (BadInput, ValueError, IndexError, zstandard.ZstdError) as error:
             raise Damaged(str(error)) from None
@@ -286,15 +308,15 @@ class Batches:
         mongodb.drop_pieces(self._pieces, pieces, count)
         return False
 
-    def _data(self, document: Doc) -> list[bytes]:
-        """Return the batches of a document as they came."""
-        parts = document["data"]
-        if document["pieces"]:
-            whole, parts, begin = mongodb.get_pieces(self._pieces, document["pieces"], document["count"]), [], 0
-            for about in document["batches"]:
-                parts.append(whole[begin : begin + about["packed"]])
-                begin += about["packed"]
-        return [zstandard.ZstdDecompressor().decompress(part) for part in parts]
+    def _data(self, document: Doc, number: int) -> bytes:
+        """Return a batch of a document as it came."""
+        if not document["pieces"]:
+            return zstandard.ZstdDecompressor().decompress(document["data"][number])
+        if "whole" not in document:
+            document["whole"] = mongodb.get_pieces(self._pieces, document["pieces"], document["count"])
+        sizes = [about["packed"] for about in document["batches"]]
+        begin = sum(sizes[:number])
+        return zstandard.ZstdDecompressor().decompress(document["whole"][begin : begin + sizes[number]])
 
     def _cursor(self, stream: Stream) -> int | None:
         """Return the offset behind the last record of a stream, or None if it is new."""
