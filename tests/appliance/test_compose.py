@@ -3,13 +3,16 @@
 import json
 import os
 import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from nodeward.core.client import Client
 from nodeward.core.errors import NodewardError
 from support.appliance import ROOT
+from support.rolled_fleet import changed
 from support.until import until
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
@@ -160,6 +163,80 @@ def test_a_role_runs_in_the_foreground_of_its_container_and_goes_back_to_supervi
     assert "tailflog is stopped under supervisor while it runs here" in said
     assert "under supervisor again" in said
     until(lambda: "RUNNING" in appliance.exec("node-b", "supervisorctl", "status", "tailflog", check=False), 60)
+
+
+def play(appliance, playbook, *words):
+    """Run a playbook on this machine, as an operator with a token does; the nodes' ports are not published."""
+    config = appliance.client("configserver", 7401)
+    token = appliance.exec("configserver", "cat", "/var/lib/nodeward/secrets/cli/token").strip()
+    return subprocess.run(
+        [Path(sys.executable).with_name("ansible-playbook"), f"playbooks/{playbook}.yml", *words],
+        cwd=ROOT / "ansible",
+        env={**appliance.environment, "NODEWARD_URL": config.url, "NODEWARD_TOKEN": token, "ANSIBLE_NOCOLOR": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def pids(appliance):
+    """The processes of the nodes' programs."""
+    return {
+        node: {name: appliance.exec(node, "supervisorctl", "pid", name).strip() for name in PROGRAMS[node]}
+        for node in ("node-a", "node-b")
+    }
+
+
+def test_a_changed_check_is_rolled_out_a_hand_edit_is_found_and_the_second_run_changes_nothing(appliance):
+    config = appliance.client("configserver", 7401)
+    settled = play(appliance, "rollout")
+    assert settled.returncode == 0, settled.stdout + settled.stderr
+    before = pids(appliance)
+    check = {
+        "kind": "check",
+        "name": "ping-node-a",
+        "assign": {"nodes": ["node-b"]},
+        "plugin": "ping",
+        "interval": "20s",
+    }
+    config.put("/api/v1/objects/check/ping-node-a", {**check, "args": {"host": "node-a"}})
+    done = play(appliance, "rollout")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert changed(done)["node-a"] == 0 and changed(done)["node-b"] > 0
+    after = pids(appliance)
+    assert after["node-a"] == before["node-a"]
+    assert {name for name, pid in after["node-b"].items() if pid != before["node-b"][name]} == {"nodeserver"}
+    again = play(appliance, "rollout")
+    assert (again.returncode, changed(again)) == (0, {"node-a": 0, "node-b": 0})
+    file = "/var/lib/nodeward/nodeserver/bundle/nodeserver.json"
+    appliance.exec("node-b", "sed", "-i", 's/"host": "node-a"/"host": "node-b"/', file)
+    drift = play(appliance, "drift")
+    assert (drift.returncode, changed(drift)) == (2, {"node-a": 0, "node-b": 1})
+    rolled = appliance.compose("exec", "-T", "configserver", "nodeward", "rollout", check=False)
+    assert rolled.returncode == 0, rolled.stdout + rolled.stderr
+    assert play(appliance, "drift").returncode == 0
+
+
+def test_the_same_over_a_connection_to_the_containers(appliance):
+    listed = [Path(sys.executable).with_name("ansible-doc"), "-t", "connection", "community.docker.docker"]
+    if subprocess.run(listed, capture_output=True, check=False, cwd=ROOT / "ansible").returncode:
+        pytest.skip("no community.docker (the package ansible has it)")
+    config = appliance.client("configserver", 7401)
+    config.put(
+        "/api/v1/objects/check/uptime",
+        {"kind": "check", "assign": {"groups": ["linux"]}, "plugin": "uptime", "interval": "4m"},
+    )
+    reach = {
+        "nodeward_reach": "connection",
+        "ansible_connection": "community.docker.docker",
+        "ansible_host": f"{appliance.project}-{{{{ nodeward_node }}}}-1",
+    }
+    done = play(appliance, "rollout", "-e", json.dumps(reach))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert min(changed(done).values()) > 0
+    again = play(appliance, "rollout", "-e", json.dumps(reach))
+    assert (again.returncode, changed(again)) == (0, {"node-a": 0, "node-b": 0})
 
 
 def test_a_program_that_is_killed_is_healed_without_the_container(appliance):
