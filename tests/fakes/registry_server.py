@@ -25,13 +25,13 @@ class RegistryServer:
 
     def __init__(self, var: Path, fleet: str = LOCAL, **environment: str) -> None:
         self.var = var
-        self.port = _free_port()
+        self.port = free_port()
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("NODEWARD_")},
             "NODEWARD_VAR": str(var),
             "NODEWARD_NODE": NODE,
             "NODEWARD_CONFIGSERVER_PORT": str(self.port),
-            "NODEWARD_LOGSERVER_PORT": str(_free_port()),
+            "NODEWARD_LOGSERVER_PORT": str(free_port()),
             "NODEWARD_CONFIGSERVER_FLEET": fleet,
             **environment,
         }
@@ -147,7 +147,7 @@ class RegistryServer:
             return False
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -37,14 +37,31 @@ def restore(client: Client, data: bytes, digest: str, force: bool = False) -> No
 
 
 @pytest.fixture
+def server(
+    config: FakeConfig, tmp_path: Path, free_port: Callable[[], int]
+) -> Iterator[Callable[[str], LogserverProcess]]:
+    """A function that gives a log server of that name; none of them is left running."""
+    made: list[LogserverProcess] = []
+
+    def make(name: str) -> LogserverProcess:
+        made.append(LogserverProcess(tmp_path / name, config, free_port))
+        return made[-1]
+
+    yield make
+    for one in made:
+        if one.process is not None and one.process.poll() is None:
+            one.stop()
+
+
+@pytest.fixture
 def admin(config: FakeConfig) -> Callable[[LogserverProcess], Client]:
     return lambda server: Client(server.viewer.url, config.tokens["admin"])
 
 
 def test_logs_go_from_one_server_to_another_and_a_kill_while_they_are_taken_over_changes_nothing(
-    config: FakeConfig, tmp_path: Path, free_port: Callable[[], int], admin: Callable[[LogserverProcess], Client]
+    server: Callable[[str], LogserverProcess], admin: Callable[[LogserverProcess], Client]
 ) -> None:
-    old = LogserverProcess(tmp_path / "old", config, free_port)
+    old = server("old")
     old.start()
     old.send(lines(3000))
     data = text(admin(old))
@@ -53,7 +70,7 @@ def test_logs_go_from_one_server_to_another_and_a_kill_while_they_are_taken_over
     want = [row["raw"] for row in old.logs(source="app", limit=500)]
     old.stop()
 
-    new = LogserverProcess(tmp_path / "new", config, free_port)
+    new = server("new")
     new.start()
     new.send(made([Line(b"what was here")], source="before")[1])
     client, digest = admin(new), hashlib.sha256(data).hexdigest()
@@ -68,16 +85,16 @@ def test_logs_go_from_one_server_to_another_and_a_kill_while_they_are_taken_over
     assert new.process is not None
     assert new.process.wait(30) == 0  # supervisor starts it anew
 
-    halfway = subprocess.Popen([sys.executable, "-m", "nodeward.logserver.main"], env=new._environment)
-    until(lambda: (new.var / "logserver" / "logs" / "hot.db").exists(), 20, every=0.001)
-    halfway.kill()
-    halfway.wait(10)
+    with subprocess.Popen([sys.executable, "-m", "nodeward.logserver.main"], env=new._environment) as halfway:
+        try:
+            until(lambda: (new.var / "logserver" / "logs" / "hot.db").exists(), 20, every=0.001)
+        finally:
+            halfway.kill()
     new.start()
     assert [row["raw"] for row in new.logs(source="app", limit=500)] == want
     assert new.logs(source="before") == []
     assert client.get(f"{PATH}/counts")["restored"] == {"sha256": digest, "counts": counts}
     assert client.get("/api/v1/verify")["damaged"] == []
-    new.stop()
 
 
 def test_a_registry_comes_back_and_who_asks_and_the_nodes_are_still_known(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any, Self
 
-from fakes.registry_server import RegistryServer, _free_port
+from fakes.registry_server import RegistryServer, free_port
 from nodeward.core.client import Client
 from nodeward.core.errors import NodewardError
 from support.appliance import ROOT, Supervisord
@@ -36,7 +36,7 @@ class RolledFleet:
         (self.home / "ansible").symlink_to(ROOT / "ansible")
         self._let_tailflog_fail_where_told()
         (directory / "fleet.yaml").write_text(FLEET)
-        ports = {name: str(_free_port()) for name in ("MONITOR", "NODESERVER")}
+        ports = {name: str(free_port()) for name in ("MONITOR", "NODESERVER")}
         self.ports = {f"NODEWARD_{name}_PORT": port for name, port in ports.items()}
         self.config = RegistryServer(
             directory / "config",

@@ -10,13 +10,32 @@ import os
 import tarfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import BaseModel, ValidationError
 
 from nodeward.core.errors import BadInput
 
 VERSION = 1
 MANIFEST = "manifest.json"
 PIECE = 4 * 1024 * 1024
+
+
+class Part(BaseModel):
+    """A piece, as the manifest has it."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+class Manifest(BaseModel):
+    """The manifest."""
+
+    version: Literal[1]
+    made: str
+    parts: list[Part]
+    counts: dict[str, dict[str, int]]
 
 
 class Writer:
@@ -89,19 +108,30 @@ class Reader:
     def __init__(self, path: Path) -> None:
         self._path = path
         sums: dict[str, tuple[int, str]] = {}
-        manifest: dict[str, Any] | None = None
+        digests: dict[str, Any] = {}
+        ends: dict[str, Any] = {}
+        manifest: Any = None
         for name, data in self._members():
             if name == MANIFEST:
-                manifest = json.loads(data)
-            else:
-                sums[name] = (len(data), hashlib.sha256(data).hexdigest())
-        if manifest is None or manifest.get("version") != VERSION:
-            raise BadInput(f"{path} is no whole backup: its manifest is missing, or of another version.")
-        wanted = {part["name"]: (part["size"], part["sha256"]) for part in manifest["parts"]}
+                manifest = _value(data)
+                continue
+            sums[name] = (len(data), hashlib.sha256(data).hexdigest())
+            kind = name.partition("/")[0]
+            digests.setdefault(kind, hashlib.sha256()).update(data)
+            ends[kind] = data
+        try:
+            told = Manifest.model_validate(manifest)
+        except ValidationError:
+            raise BadInput(
+                f"{path} is no whole backup: its manifest is missing, damaged or of another version."
+            ) from None
+        wanted = {part.name: (part.size, part.sha256) for part in told.parts}
         if damaged := sorted(name for name in wanted.keys() | sums.keys() if wanted.get(name) != sums.get(name)):
             raise BadInput(f"{path} is damaged: {damaged[0]} is not what was written. Nothing was restored.")
-        self.made: str = manifest["made"]
-        self.counts: dict[str, dict[str, int]] = manifest["counts"]
+        self.made, self.counts = told.made, told.counts
+        if self.counts != {kind: _end(data) for kind, data in ends.items()}:
+            raise BadInput(f"{path} is damaged: its counts are not those of what it holds. Nothing was restored.")
+        self.digests: dict[str, str] = {kind: digest.hexdigest() for kind, digest in digests.items()}
 
     def pieces(self, kind: str) -> Iterator[bytes]:
         """Yield the pieces of one server's lines."""
@@ -118,3 +148,16 @@ class Reader:
                         yield member.name, file.read()
         except (OSError, EOFError, tarfile.TarError, ValueError) as error:
             raise BadInput(f"{self._path} cannot be read as a backup ({error}).") from None
+
+
+def _value(data: bytes) -> Any:
+    try:
+        return json.loads(data)
+    except ValueError:
+        return None
+
+
+def _end(data: bytes) -> Any:
+    """Return the counts in the last line of a server's last piece."""
+    end = _value(data[data[:-1].rfind(b"\n") + 1 :])
+    return end.get("end") if isinstance(end, dict) else None

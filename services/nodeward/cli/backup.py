@@ -1,6 +1,5 @@
 """backup and restore: all that the appliance keeps, in one file, from one kind of store to the same or another."""
 
-import hashlib
 import sys
 import time
 from pathlib import Path
@@ -13,9 +12,9 @@ from nodeward.cli.output import table
 from nodeward.core import clock
 from nodeward.core.backup import PATH, Counts, in_words
 from nodeward.core.client import Client
-from nodeward.core.errors import Conflict, NodewardError, Unavailable
+from nodeward.core.errors import BadInput, Conflict, NodewardError, NotAuthenticated, Unavailable
 
-# In the order of a restore: with the registry, the tokens change that all servers know.
+# In the order of a restore: with the registry, the tokens change that all servers know. It comes when the others are done.
 SERVERS = {"logs": "logserver", "states": "monitor", "registry": "configserver"}
 PATIENCE = 3600.0
 
@@ -46,27 +45,43 @@ def backup(file: Path, force: bool) -> None:
 def restore(file: Path, force: bool) -> None:
     """Put what FILE has in place of all that the appliance keeps.
 
-    FILE is checked first, and sent whole before anything is replaced. Each server then restarts and takes over its part; if that
-    is interrupted, it goes on when the server starts again.
+    FILE is checked first, and sent whole before anything is replaced. Each server in turn then restarts and takes over its part;
+    if that is interrupted, it goes on when the server starts again. If this command is interrupted, run it again: what is
+    restored already stays, the rest follows.
     """
     archive = Reader(file)
+    if missing := sorted(SERVERS.keys() - archive.digests.keys()):
+        raise BadInput(f"{file} holds no {missing[0]}: it is no whole backup. Nothing was restored.")
     clients = {kind: _client(role) for kind, role in SERVERS.items()}
+    restored = {} if force else _restored_before(archive, clients)
+    left = {kind: client for kind, client in clients.items() if kind not in restored}
     if not force:
-        _refuse_if_kept(clients)
-    sent = {kind: _send(archive, kind, client) for kind, client in clients.items()}
-    for kind, client in clients.items():
-        parts, digest = sent[kind]
-        client.post(PATH, {"parts": parts, "sha256": digest, "force": force}, timeout=300.0)
-    restored = {kind: _await(kind, client, sent[kind][1]) for kind, client in clients.items()}
+        _refuse_if_kept(left)
+    parts = {kind: _send(archive, kind, client) for kind, client in left.items()}
+    for kind, client in left.items():
+        digest = archive.digests[kind]
+        client.post(PATH, {"parts": parts[kind], "sha256": digest, "force": force}, timeout=300.0)
+        restored[kind] = _await(kind, client, digest)
     _progress("")
     _show(archive.counts, restored)
     if restored != archive.counts:
         raise Unavailable("Not everything came back: compare the two columns, and look into the servers' logs.")
-    click.echo(f"Restored what was kept at {archive.made}.")
+    if not left:
+        click.echo(
+            f"{file} was restored before, and wholly: nothing was changed now. With --force it replaces what came since."
+        )
+    else:
+        click.echo(f"Restored what was kept at {archive.made}.")
 
 
 def _client(role: str) -> Client:
     return session.config() if role == "configserver" else session.server(role)
+
+
+def _restored_before(archive: Reader, clients: dict[str, Client]) -> dict[str, Counts]:
+    """Return what servers have taken over of this very file, when a restore was interrupted; counted, by kind."""
+    last = {kind: client.get(f"{PATH}/counts")["restored"] for kind, client in clients.items()}
+    return {kind: one["counts"] for kind, one in last.items() if one and one["sha256"] == archive.digests[kind]}
 
 
 def _refuse_if_kept(clients: dict[str, Client]) -> None:
@@ -77,15 +92,14 @@ def _refuse_if_kept(clients: dict[str, Client]) -> None:
         )
 
 
-def _send(archive: Reader, kind: str, client: Client) -> tuple[int, str]:
-    """Send the pieces of one server. Return how many there were, and the checksum of all."""
-    digest, parts, size = hashlib.sha256(), 0, 0
+def _send(archive: Reader, kind: str, client: Client) -> int:
+    """Send the pieces of one server. Return how many there were."""
+    parts = size = 0
     for data in archive.pieces(kind):
         client.request("PUT", PATH, body=data, query={"part": parts}, timeout=120.0)
-        digest.update(data)
         parts, size = parts + 1, size + len(data)
         _progress(f"{kind}: {size // 1024} KiB sent")
-    return parts, digest.hexdigest()
+    return parts
 
 
 def _await(kind: str, client: Client, digest: str) -> Counts:
@@ -97,8 +111,12 @@ def _await(kind: str, client: Client, digest: str) -> Counts:
             if restored and restored["sha256"] == digest:
                 counts: Counts = restored["counts"]
                 return counts
-        except NodewardError:
-            pass  # it restarts, or does not know our token yet
+        except NodewardError as error:  # it restarts, or does not know our token yet
+            if kind == "registry" and isinstance(error, NotAuthenticated):
+                raise NotAuthenticated(
+                    "Everything is restored, but the restored registry does not know the token shown here, so the counts cannot "
+                    "be compared: go on as an administrator that it has."
+                ) from None
         _progress(f"{kind}: the server takes it over …")
         time.sleep(1.0)
     raise Unavailable(f"The server of the {kind} has not taken them over within an hour; it goes on when it runs.")

@@ -93,6 +93,7 @@ class Stage:
                 )
             with self._coming.open("rb") as file:
                 os.fsync(file.fileno())
+            self._done.unlink(missing_ok=True)  # whoever restores the same once more shall not take it for done
             os.replace(self._coming, self._ready)
             sync_directory(self._ready.parent)
 

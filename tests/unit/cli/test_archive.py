@@ -1,6 +1,8 @@
 """The one file of a backup: whole, or not there; damaged, and refused."""
 
 import gzip
+import io
+import tarfile
 
 import pytest
 
@@ -53,3 +55,34 @@ def test_a_damaged_file_is_refused_with_a_sentence(tmp_path):
         path.write_bytes(data)
         with pytest.raises(BadInput):
             Reader(path)
+
+
+def test_whatever_byte_is_altered_the_file_is_refused_or_gives_what_was_written(tmp_path):
+    path, rows = tmp_path / "file", [{"kind": "logs", "version": 1}, {"row": "x", "n": 1}, {"end": {"records": 3}}]
+    with Writer(path, "now") as archive:
+        list(archive.add("logs", iter(rows)))
+    whole = path.read_bytes()
+    want = Reader(path)
+    pieces = list(want.pieces("logs"))
+    refused = 0
+    for place in range(len(whole)):
+        altered = bytearray(whole)
+        altered[place] ^= 1 << place % 8
+        path.write_bytes(altered)
+        try:
+            got = Reader(path)
+        except BadInput:
+            refused += 1
+            continue
+        assert (got.counts, got.digests, list(got.pieces("logs"))) == (want.counts, want.digests, pieces)
+    assert refused > len(whole) * 0.8
+
+
+@pytest.mark.parametrize("manifest", [b"[]", b"{", b"\xff", b'{"version": 1}', b'{"version": 2, "parts": []}'])
+def test_a_manifest_that_is_none_is_refused(tmp_path, manifest):
+    with tarfile.open(tmp_path / "file", "w:gz") as tar:
+        member = tarfile.TarInfo("manifest.json")
+        member.size = len(manifest)
+        tar.addfile(member, io.BytesIO(manifest))
+    with pytest.raises(BadInput, match="manifest"):
+        Reader(tmp_path / "file")
