@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
 
@@ -29,14 +30,14 @@ TEMPLATES = Path("config") / "templates"
 class RolledFleet:
     """As a context it is started, and ended with everything it started."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, **environment: str) -> None:
         self.directory, self.home = directory, directory / "home"
         shutil.copytree(ROOT / "config", self.home / "config")
         shutil.copytree(ROOT / "images", self.home / "images")
         (self.home / "ansible").symlink_to(ROOT / "ansible")
         self._let_tailflog_fail_where_told()
         (directory / "fleet.yaml").write_text(FLEET)
-        ports = {name: str(free_port()) for name in ("MONITOR", "NODESERVER")}
+        ports = {name: str(free_port()) for name in ("MONITOR", "NODESERVER", "WEB")}
         self.ports = {f"NODEWARD_{name}_PORT": port for name, port in ports.items()}
         self.config = RegistryServer(
             directory / "config",
@@ -44,28 +45,36 @@ class RolledFleet:
             NODEWARD_HOME=str(self.home),
             NODEWARD_CONFIGSERVER_HEARTBEAT="1",
             **self.ports,
+            **environment,
         )
-        self.monitor: subprocess.Popen[bytes] | None = None
+        self.roles: list[subprocess.Popen[bytes]] = []
         self.nodes: dict[str, Supervisord] = {}
 
     def __enter__(self) -> Self:
         self.config.start()
-        environment = {**self.config.environment, "NODEWARD_CONFIGSERVER_URL": self.config.url}
-        self.monitor = subprocess.Popen(
-            [sys.executable, "-m", "nodeward.monitor.main"], env=environment, stderr=subprocess.DEVNULL
-        )
+        self.start("monitor")
         for name, address in NODES.items():
             self._start_node(name, address)
         until(self._all_well, 90, every=0.3)
         return self
 
     def __exit__(self, *_: object) -> None:
-        for node in self.nodes.values():
-            node.__exit__()
-        if self.monitor:
-            self.monitor.terminate()
-            self.monitor.wait(20)
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(Supervisord.__exit__, self.nodes.values()))
+        for process in reversed(self.roles):  # who asks goes before who is asked
+            process.terminate()
+            process.wait(20)
         self.config.__exit__()
+
+    def start(self, role: str) -> None:
+        """Start another server of the appliance; it ends with the fleet."""
+        environment = {**self.config.environment, "NODEWARD_CONFIGSERVER_URL": self.config.url}
+        command = [sys.executable, "-m", f"nodeward.{role}.main"]
+        self.roles.append(subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL))
+
+    def address(self, role: str) -> str:
+        """Where a server answers that `start` has started."""
+        return f"http://127.0.0.1:{self.ports[f'NODEWARD_{role.upper()}_PORT']}"
 
     @property
     def admin(self) -> Client:

@@ -48,7 +48,8 @@ class Node:
         self.runs = Runs(settings, ground.config)
 
     def parts(self) -> list[Part]:
-        """Return the parts in the order in which they start."""
+        """Return the parts in the order in which they start. What lies here is in force before it is told."""
+        self.watch.unit()
         sender = Worker("reporter", self.reporter.unit, idle=0.2)
         self.reporter.wake = sender.wake
         found: list[Part] = [sender, self.runner.plugins, self.runner.pool]

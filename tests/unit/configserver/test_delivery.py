@@ -123,8 +123,10 @@ def test_a_node_that_says_so_has_drifted(delivery):
     assert delivery.row("db-1")["drift"] is True
     delivery.hear("db-1", "0 0123")
     assert delivery.row("db-1")["drift"] is None
+    assert delivery.row("db-1")["running"] is None
+    delivery.hear("db-1", "3 0123")
     delivery.hear("db-1", "nonsense")
-    assert delivery.row("db-1")["running"] == 0
+    assert delivery.row("db-1")["running"] == 3
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """The page of rollouts: batches, tiles, differences; starting and aborting; who may."""
 
+from nodeward.core import clock
 from nodeward.web.live_rollouts import rollouts_after
-from nodeward.web.pages.rollouts import batches, compared, lines
+from nodeward.web.pages.rollouts import batches, compared, in_sight, lines
 from support.web import Web, post
 
 
@@ -32,6 +33,16 @@ def test_the_page_shows_the_one_that_runs_and_how_every_node_stands(web: Web) ->
     one = web.visitor("otto").get("/rollouts/2").text
     assert '<span class="added">+ 2</span>' in one and "PLAY [Roll out]" in one
     assert web.visitor("otto").get("/rollouts/99").status_code == 404
+
+
+def test_one_that_has_ended_stays_in_sight_for_a_while_unless_another_runs() -> None:
+    ended = {"id": 2, "state": "done", "ended": "2026-01-01T12:00:00Z"}
+    now = clock.parse_rfc3339("2026-01-01T12:09:00Z")
+    assert in_sight([ended], now) == ended
+    assert in_sight([ended], now + 60 * 1_000_000) is None
+    assert in_sight([], now) is None
+    running = {"id": 1, "state": "running", "ended": None}
+    assert in_sight([ended, running], now) == running
 
 
 def test_an_operator_starts_and_aborts_one_and_a_viewer_sees_nothing_of_it(web: Web) -> None:

@@ -78,7 +78,7 @@ class Delivery:
         row: dict[str, Any] = {
             "node": node,
             "delivery": self.mode(node),
-            "running": told.revision if told else None,
+            "running": told.revision or None if told else None,  # 0: none is in force yet
             "heard": clock.rfc3339(told.at) if told else None,
             "refused": release.why or "it was rolled back" if release and release.refused else None,
         }

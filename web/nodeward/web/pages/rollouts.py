@@ -3,20 +3,23 @@
 import difflib
 from typing import Any
 
-from flask import Blueprint, Response, jsonify, url_for
+from flask import Blueprint, Response, jsonify, request, url_for
 from pydantic import Field
 
+from nodeward.core import clock
 from nodeward.core.http import Body
 from nodeward.web import auth, backends
 from nodeward.web.backends import items
 from nodeward.web.faults import Asked
 from nodeward.web.pages.actions import body
 from nodeward.web.views import all_at_once, given, page
+from nodeward.web.words import micros
 
 blueprint = Blueprint("rollouts", __name__)
 
 Row = dict[str, Any]
 MOST_NODES = 500
+STAYS = 600 * 1_000_000  # µs that the last rollout stays in sight after its end
 TILES = 400
 KINDS = {"+": "added", "-": "removed", " ": "same", "@": "title"}
 SHAPES = {
@@ -35,7 +38,7 @@ class Order(Body):
 
 @blueprint.get("/rollouts")
 def show() -> str:
-    """The one that runs, how the nodes stand, and those before."""
+    """The one that runs or has just ended, how the nodes stand, and those before."""
     auth.needs("operator")
     asked = all_at_once(
         {
@@ -44,8 +47,8 @@ def show() -> str:
         }
     )
     rows = items(asked["rollouts"].value)
-    running = next((row for row in rows if row["state"] == "running"), None)
-    current = Asked(lambda: _one(running["id"]), None) if running else None
+    shown = in_sight(rows, clock.now()) if "cursor" not in request.args else None
+    current = Asked(lambda: _one(shown["id"]), None) if shown else None
     return page(
         "rollouts.html",
         asked=asked,
@@ -54,6 +57,7 @@ def show() -> str:
         nodes=items(asked["delivery"].value),
         more=asked["delivery"].value.get("next"),
         current=current.value if current else None,
+        running=any(row["state"] == "running" for row in rows),
         note=note,
         shapes=SHAPES,
     )
@@ -103,7 +107,17 @@ def _asked(path: str, query: Row) -> Asked:
 
 def _one(number: int) -> Row:
     found: Row = backends.config().get(f"/api/v1/rollouts/{number}")
-    return {**found, "batches": batches(found["nodes"])}
+    nothing = found["state"] == "done" and all(each["state"] == "current" for each in found["nodes"].values())
+    return {**found, "batches": batches(found["nodes"]), "nothing": nothing}
+
+
+def in_sight(rows: list[Row], now: int) -> Row | None:
+    """Return the rollout that runs, else the last one if it has just ended: whoever follows it sees how it came out."""
+    running = next((row for row in rows if row["state"] == "running"), None)
+    if running or not rows:
+        return running
+    ended = micros(rows[0].get("ended"))
+    return rows[0] if ended is not None and now - ended < STAYS else None
 
 
 def batches(nodes: dict[str, Row]) -> list[Row]:

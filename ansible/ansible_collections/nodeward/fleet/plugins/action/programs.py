@@ -12,5 +12,11 @@ class ActionModule(Step):
 
     def take(self, given):
         """Do it, or in check mode say what would be done."""
-        done = self.reached.programs(reload=bool(given.get("reload")), check=self.checking)
-        return {"changed": bool(done["updated"] or done["restarted"]), **done}
+        reload = bool(given.get("reload"))
+        done = self.reached.programs(reload=reload, check=self.checking)
+        words = ("told to read its files" if reload else "started anew") + ": " + ", ".join(done["restarted"])
+        return {
+            "changed": bool(done["updated"] or done["restarted"]),
+            "did": words if done["restarted"] else "",
+            **done,
+        }

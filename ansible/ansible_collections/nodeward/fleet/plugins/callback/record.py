@@ -55,7 +55,7 @@ class CallbackModule(CallbackBase):
         elif action == "bundle" and not str(task.get_path()).partition(".yml:")[0].endswith("back"):
             self._note(host, "staged", revision=said.get("revision"), diff=_unified(said.get("diff")))
         elif action == "programs":
-            self._note(host, "applied", detail=", ".join(said.get("restarted", [])))
+            self._note(host, "applied", detail=said.get("did", ""))
         elif action == "well" and said.get("well"):
             self._note(host, "healthy")
 
