@@ -13,6 +13,7 @@ import pytest
 from nodeward.core import batch as wire
 from nodeward.core.errors import BadInput, NotFound
 from nodeward.store.base import Effort, FieldTerm, LogQuery, LogShelf, Outcome, Term
+from nodeward.store.logblocks import brake
 from support.log_records import DAY, NOON, SECOND, Line, found, made, pages, raws
 from support.stores import STORES, log_shelf, uri_of
 
@@ -594,6 +595,30 @@ def test_a_sound_shelf_verifies(shelf: LogShelf, settle: Callable[[LogShelf], No
     shelf.append([made([Line(b"x %d" % n, NOON + n, fields={"n": n}) for n in range(3000)])], NOON)
     settle(shelf)
     assert list(shelf.verify()) == []
+
+
+def test_where_more_comes_than_is_compacted_appending_waits_and_nothing_is_refused(
+    opener: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(brake, "MUCH", 50_000)
+    monkeypatch.setattr(brake, "PATIENCE", 90.0)
+    shelf = opener()
+    for part in range(2):  # each finds less than much before it
+        shelf.append([made([b"x" * 40_000], first=part * 50_000)], NOON)
+    shelf = opener()  # it knows again how much waits
+    outcomes: list[Outcome] = []
+    sender = threading.Thread(target=lambda: outcomes.extend(shelf.append([made([b"y"], first=100_000)], NOON)))
+    sender.start()
+    sender.join(0.3)
+    assert outcomes == []
+    assert compact_all(shelf) > 0
+    sender.join(30)
+    assert outcomes == [Outcome(1, 0)]
+    for part in range(2):
+        shelf.append([made([b"z" * 40_000], first=150_000 + part * 50_000)], NOON)
+    monkeypatch.setattr(brake, "PATIENCE", 0.01)
+    assert shelf.append([made([b"end"], first=300_000)], NOON) == [Outcome(1, 0)]  # it waited long enough
+    assert shelf.figures().records == 6
 
 
 def test_the_figures_tell_what_is_stored_and_what_waits(shelf: LogShelf) -> None:

@@ -9,7 +9,7 @@ import pytest
 from nodeward.core.errors import Unavailable
 from nodeward.store.base import LogQuery, Outcome, Term
 from nodeward.store.errors import StoreFull
-from nodeward.store.logblocks import compactor, hot
+from nodeward.store.logblocks import compactor
 from nodeward.store.logblocks.compactor import Inline
 from nodeward.store.sqlite_logs import SqliteLogShelf
 from support.log_records import DAY, NOON, SECOND, Line, found, made, pages, raws
@@ -172,33 +172,6 @@ def test_a_full_disk_refuses_with_a_sentence_and_heals_by_itself(root: Path) -> 
     connection.execute("PRAGMA max_page_count = 1000000")
     assert shelf.append([large], NOON) == [Outcome(1, 0)]
     assert len(found(shelf)) == 2
-    shelf.close()
-
-
-def test_where_more_comes_than_can_be_compacted_appending_waits_and_nothing_is_refused(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    waited: list[bool] = []
-    shelf = SqliteLogShelf(root)
-    lighter = shelf._hot._lighter
-    wait_for = lighter.wait_for
-    monkeypatch.setattr(lighter, "wait_for", lambda true, seconds: waited.append(wait_for(true, 0)))
-    monkeypatch.setattr(hot, "MUCH", 5000)
-    first = 0
-    while shelf._hot.bytes <= 5000:
-        shelf.append([made([b"x" * 1000], first=first)], NOON)
-        first += 2000
-    assert waited == []
-    assert shelf.append([made([b"more"], first=first)], NOON) == [Outcome(1, 0)]
-    assert waited == [False]
-    assert shelf.compact(LATER)
-    assert shelf._hot.bytes == 0
-    shelf.append([made([b"again"], first=first + 100)], NOON)
-    assert waited == [False]
-    heavy = shelf._hot.bytes
-    shelf.close()
-    shelf = SqliteLogShelf(root)
-    assert shelf._hot.bytes == heavy
     shelf.close()
 
 

@@ -18,6 +18,7 @@ from nodeward.core.errors import BadInput
 from nodeward.store import sqlite
 from nodeward.store.base import Outcome, SourceTotals
 from nodeward.store.logblocks import rows
+from nodeward.store.logblocks.brake import Brake
 from nodeward.store.logblocks.codec import Damaged
 from nodeward.store.logblocks.rows import Rows
 from nodeward.store.logblocks.units import Hot
@@ -26,8 +27,6 @@ _CACHE_BYTES = 64 * 1024 * 1024
 _PAGE = 16384
 _WAL_BYTES = 16 * 1024 * 1024  # what the file beside the database is cut back to after a burst
 _FREE_PAGES = 512  # that the database may keep for later batches
-MUCH = 64 * 1024 * 1024  # bytes of batches that wait for compaction; above that, whoever appends waits a little
-_PATIENCE = 1.0  # seconds
 
 MIGRATIONS = [
     """
@@ -117,7 +116,7 @@ class HotPart:
         self._queueing = threading.Lock()
         self._cache = _Cache(_CACHE_BYTES)
         self.arrived = threading.Condition()
-        self._lighter = threading.Condition()  # something was compacted
+        self._brake = Brake(lambda: self.bytes)
         self.state = self._load()
         self.bytes = sum(entry.bytes for entry in self.state.entries)
 
@@ -128,9 +127,7 @@ class HotPart:
         """
         for batch, _ in batches:
             check(batch)
-        if self.bytes > MUCH:
-            with self._lighter:
-                self._lighter.wait_for(lambda: self.bytes <= MUCH, _PATIENCE)
+        self._brake.wait()
         ticket = _Ticket(batches, received)
         with self._queueing:
             self._waiting.append(ticket)
@@ -187,8 +184,7 @@ class HotPart:
                 self._cache.drop(entry.seq)
                 self.bytes -= entry.bytes
             self.state = State(kept, to_seq, self.state.next_seq)
-        with self._lighter:
-            self._lighter.notify_all()
+        self._brake.release()
 
     def sources(self) -> list[SourceTotals]:
         """Return the totals by node and source."""

@@ -26,6 +26,7 @@ from nodeward.core.errors import BadInput
 from nodeward.store import mongodb
 from nodeward.store.base import Outcome
 from nodeward.store.logblocks import rows
+from nodeward.store.logblocks.brake import Brake
 from nodeward.store.logblocks.codec import Damaged
 from nodeward.store.logblocks.hot import Gone, State, check, repeats
 from nodeward.store.logblocks.rows import Rows
@@ -101,13 +102,19 @@ class Batches:
         self._looked = time.monotonic()
         self._compressor = zstandard.ZstdCompressor(level=1)
         self.arrived = threading.Condition()
+        self._bytes = 0  # of what is not folded yet
+        self._brake = Brake(lambda: self._bytes)
         with store.translated():
             self.state: State = self._load()
 
     def append(self, batches: Sequence[tuple[Batch, bytes]], received: int) -> list[Outcome]:
-        """Store batches. Whoever gets to write commits for all who wait."""
+        """Store batches. Whoever gets to write commits for all who wait.
+
+        Where more comes in than can be folded, each call waits a little first: senders have spools, this has none.
+        """
         for batch, _ in batches:
             check(batch)
+        self._brake.wait()
         ticket = _Ticket(batches, received)
         with self._queueing:
             self._waiting.append(ticket)
@@ -167,6 +174,7 @@ class Batches:
             if self._find_others():
                 with self.arrived:
                     self.arrived.notify_all()
+        self._brake.release()
 
     def fold(self) -> Fold:
         """Return how far folding is."""
@@ -193,7 +201,9 @@ class Batches:
                 for entry in folded:
                     found = self._cache.pop(entry.seq, None)
                     self._cached -= found[1] if found else 0
+            self._bytes -= sum(entry.bytes for entry in folded)
             self._tidy(to_seq, now)
+        self._brake.release()
 
     def forget_streams(self, before: int) -> None:
         """Forget the cursors of streams that sent nothing since."""
@@ -222,6 +232,7 @@ class Batches:
             entries += _entries(document)
         self._cursors.clear()
         self._remember(entries)
+        self._bytes = sum(entry.bytes for entry in entries)
         return State(tuple(entries), mark["folded"], max(mark["folded"], newest["end"] if newest else 1))  # type: ignore[arg-type]
 
     def _find_others(self) -> bool:
@@ -238,6 +249,7 @@ class Batches:
         if not entries:
             return False
         self._remember(entries)
+        self._bytes += sum(entry.bytes for entry in entries)
         self.state = State((*self.state.entries, *entries), self.state.compacted, entries[-1].end)  # type: ignore[arg-type]
         return True
 
@@ -289,6 +301,7 @@ class Batches:
             self._keep(entry, unit)
         for stream, cursor in cursors.items():
             self._cursors[stream] = cursor
+        self._bytes += sum(entry.bytes for entry, _ in fresh)
         self.state = State((*self.state.entries, *(entry for entry, _ in fresh)), self.state.compacted, seq)  # type: ignore[arg-type]
         self._looked = time.monotonic()
         return fresh
