@@ -61,10 +61,11 @@ class RolledFleet:
     def __exit__(self, *_: object) -> None:
         with ThreadPoolExecutor() as pool:
             list(pool.map(Supervisord.__exit__, self.nodes.values()))
-        for process in reversed(self.roles):  # who asks goes before who is asked
+        for process in self.roles:
             process.terminate()
-            process.wait(20)
         self.config.__exit__()
+        for process in self.roles:
+            process.wait(20)
 
     def start(self, role: str) -> None:
         """Start another server of the appliance; it ends with the fleet."""
