@@ -117,6 +117,20 @@ def test_a_registry_comes_back_and_who_asks_and_the_nodes_are_still_known(tmp_pa
         assert {row["name"] for row in new.admin.get("/api/v1/objects/node")["items"]} == {"here", "web-1"}
 
 
+def test_what_is_no_backup_of_it_is_refused_while_all_that_is_kept_is_still_there(tmp_path: Path) -> None:
+    head, end = b'{"kind": "registry", "version": 1}\n', b'{"end": {}}\n'
+    with RegistryServer(tmp_path) as server:
+        server.apply("kind: node\nname: web-1\naddress: 192.0.2.1\n")
+        for data in (
+            b"no JSON\n" * 2, b"[]\n" * 2, b"\xff\n" * 2, head + b'{"row": 1}\n' + end, head + b"[" * 100_000 + b"\n" + end,
+            head, head.replace(b"registry", b"logs") + end, end,
+        ):  # fmt: skip
+            with pytest.raises(BadInput):
+                restore(server.admin, data, hashlib.sha256(data).hexdigest(), force=True)
+        assert server.admin.get("/api/v1/objects/node/web-1")["address"] == "192.0.2.1"
+        assert server.admin.get(f"{PATH}/counts")["restored"] is None
+
+
 def test_the_command_writes_nothing_that_is_not_whole(tmp_path: Path, config: FakeConfig) -> None:
     environment = {
         **os.environ,

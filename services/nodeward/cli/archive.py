@@ -19,6 +19,7 @@ from nodeward.core.errors import BadInput
 VERSION = 1
 MANIFEST = "manifest.json"
 PIECE = 4 * 1024 * 1024
+LARGEST = 64 * PIECE  # no piece comes near it: a row more than PIECE, or a manifest
 
 
 class Part(BaseModel):
@@ -143,9 +144,10 @@ class Reader:
         try:
             with tarfile.open(self._path, "r|gz") as tar:
                 for member in tar:
+                    if not member.isfile() or member.size > LARGEST:
+                        raise BadInput(f"{self._path} is no backup: {member.name[:100]!r} is nothing that one has.")
                     file = tar.extractfile(member)
-                    if file is not None:
-                        yield member.name, file.read()
+                    yield member.name, file.read() if file is not None else b""
         except (OSError, EOFError, tarfile.TarError, ValueError) as error:
             raise BadInput(f"{self._path} cannot be read as a backup ({error}).") from None
 
@@ -153,7 +155,7 @@ class Reader:
 def _value(data: bytes) -> Any:
     try:
         return json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

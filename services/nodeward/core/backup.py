@@ -82,8 +82,8 @@ class Stage:
                 file.write(data)
             self._next = part + 1
 
-    def complete(self, parts: int, digest: str) -> None:
-        """All pieces are there. Raise BadInput if they are not what was sent."""
+    def complete(self, parts: int, digest: str, kind: str) -> None:
+        """All pieces are there. Raise BadInput if they are not what was sent, or no whole backup of that kind."""
         with self._lock:
             if parts != self._next or not self._coming.exists() or _digest(self._coming) != digest:
                 self._coming.unlink(missing_ok=True)
@@ -91,6 +91,13 @@ class Stage:
                 raise BadInput(
                     "The pieces of the restore are not complete, or were damaged on their way; send them again."
                 )
+            try:
+                for _ in checked(_rows(self._coming), kind):
+                    pass  # what cannot be taken over is refused here, while all that is kept is still there
+            except BadInput:
+                self._coming.unlink(missing_ok=True)
+                self._next = 0
+                raise
             with self._coming.open("rb") as file:
                 os.fsync(file.fileno())
             self._done.unlink(missing_ok=True)  # whoever restores the same once more shall not take it for done
@@ -147,7 +154,7 @@ def mount(app: OpenAPI, kept: Kept, stage: Stage, end: Callable[[], None]) -> No
             raise Conflict(
                 f"The {kept.kind} here are not empty ({trace}): a restore would destroy that. Force it if it shall."
             )
-        stage.complete(body.parts, body.sha256)
+        stage.complete(body.parts, body.sha256, kept.kind)
         end()
         return jsonify(restarts=True), 202
 
@@ -160,6 +167,8 @@ def checked(lines: Iterator[Row], kind: str) -> Iterator[Row]:
     for row in lines:
         if "end" in row:
             return
+        if not isinstance(row.get("row"), str):
+            raise BadInput(f"The backup of {kind} has a line that does not say what it is.")
         yield row
     raise BadInput(f"The backup of {kind} breaks off before its end.")
 
@@ -193,8 +202,14 @@ def soon() -> None:
 
 def _rows(path: Path) -> Iterator[Row]:
     with path.open("rb") as file:
-        for line in file:
-            yield json.loads(line)
+        for number, line in enumerate(file, 1):
+            try:
+                row = json.loads(line)
+            except (ValueError, RecursionError):
+                row = None
+            if not isinstance(row, dict):
+                raise BadInput(f"Line {number} of the backup is no JSON object.")
+            yield row
 
 
 def _digest(path: Path) -> str:

@@ -78,11 +78,21 @@ def test_whatever_byte_is_altered_the_file_is_refused_or_gives_what_was_written(
     assert refused > len(whole) * 0.8
 
 
-@pytest.mark.parametrize("manifest", [b"[]", b"{", b"\xff", b'{"version": 1}', b'{"version": 2, "parts": []}'])
+@pytest.mark.parametrize("manifest", [b"[]", b"{", b"[" * 100_000, b"\xff", b'{"version": 1}', b'{"version": 2, "parts": []}'])
 def test_a_manifest_that_is_none_is_refused(tmp_path, manifest):
     with tarfile.open(tmp_path / "file", "w:gz") as tar:
         member = tarfile.TarInfo("manifest.json")
         member.size = len(manifest)
         tar.addfile(member, io.BytesIO(manifest))
     with pytest.raises(BadInput, match="manifest"):
+        Reader(tmp_path / "file")
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE])
+def test_an_entry_that_leads_elsewhere_is_refused_with_a_sentence(tmp_path, kind):
+    with tarfile.open(tmp_path / "file", "w:gz") as tar:
+        about = tarfile.TarInfo("logs/../../000000.ndjson")
+        about.type, about.linkname = kind, "/etc/passwd"
+        tar.addfile(about)
+    with pytest.raises(BadInput, match="no backup"):
         Reader(tmp_path / "file")
