@@ -682,6 +682,20 @@ def test_another_server_tells_whom_it_refused(server: RegistryServer, node: str)
     assert (row["who"], row["via"], row["what"]) == ("mallory", node, told["what"])
 
 
+def test_what_a_rollout_changed_in_files_is_not_for_viewers_for_the_secrets_of_checks_stand_there(
+    server: RegistryServer,
+) -> None:
+    number = server.admin.post("/api/v1/rollouts", {"by_hand": True})["id"]
+    told = [{"node": "here", "state": "staged", "diff": "+DBPASS: hunter2"}, {"ended": True}]
+    server.admin.post(f"/api/v1/rollouts/{number}/events", {"events": told})
+    viewer = server.service.acting_for("vic", "viewer")
+    for path in (f"/api/v1/rollouts/{number}/events", "/api/v1/rollouts/events?after=0"):
+        for asking, secret in ((server.admin, True), (viewer, False)):
+            items = asking.get(path)["items"]
+            assert any(row.get("state") == "staged" for row in items)
+            assert ("hunter2" in str(items)) is secret
+
+
 # --- every route ---
 
 OPEN = {"/healthz", "/readyz", "/api/v1/enrol"}
