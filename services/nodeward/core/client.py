@@ -34,6 +34,8 @@ _BY_STATUS: dict[int, type[NodewardError]] = {
     429: TooMany,
 }
 
+_LEADS_AWAY = re.compile(r"[?#\x00-\x1f\x7f]")  # what follows would be a query, or nothing that a server gets to see
+
 
 class Client:
     """Talks to one server. Safe to use from several threads. `token` may be a function: one that is rotated is shown at once.
@@ -146,9 +148,11 @@ class Client:
         return {**({"Authorization": f"Bearer {token}"} if token else {}), **self._on_behalf}
 
     def _full(self, path: str, query: Mapping[str, Any] | None) -> str:
-        """Return the URL. Raise BadInput for a name that would lead elsewhere (`../`), or that is no text."""
+        """Return the URL. Raise BadInput for a name that would lead elsewhere (`../`, `?`), or that is no text."""
         if {".", ".."} & set(re.split(r"[/\\]", path)):
             raise BadInput(f"{path} leads elsewhere: '.' and '..' are no names.")
+        if _LEADS_AWAY.search(path):
+            raise BadInput(f"{path!r} leads elsewhere: no name has '?', '#' or a control character in it.")
         given = {key: value for key, value in (query or {}).items() if value is not None}
         try:
             return self.url + path + ("?" + urllib.parse.urlencode(given, doseq=True) if given else "")

@@ -174,7 +174,13 @@ def test_a_server_that_is_away_is_named():
         Client("http://127.0.0.1:1").get("/x")
 
 
-@pytest.mark.parametrize("path", ["/api/v1/objects/node/../../tokens", "/api/v1/objects/node/.", "/x/..\\y"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/v1/objects/node/../../tokens", "/api/v1/objects/node/.", "/x/..\\y",
+        "/api/v1/runs/one?\n/recording", "/api/v1/runs/one#/recording", "/api/v1/runs/one\0", "/x?y",
+    ],
+)  # fmt: skip
 def test_a_name_that_leads_elsewhere_is_refused_before_it_is_asked(path):
     with pytest.raises(BadInput, match="leads elsewhere"):
         Client("http://127.0.0.1:1").get(path)
