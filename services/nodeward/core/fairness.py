@@ -2,7 +2,8 @@
 
 An address that has shown a token in force is no stranger for an hour: a fleet behind one address, a proxy and the web role ask
 as much as they like. Nor is this machine itself. A stranger's connections beyond its share wait their turn; nobody is refused.
-And whoever it is: a request's head that is not there within `HEAD_SECONDS` ends the connection, however slowly it drips.
+And whoever it is: a request's head that is not there within `HEAD_SECONDS` ends the connection, however slowly it drips; and so
+does the rest of a request that shows no token in force.
 """
 
 import contextlib
@@ -92,9 +93,23 @@ def _who(address: str | None) -> str:
 
 
 class _Request(HTTPRequest):
+    def read_request_line(self) -> bool:
+        """Read the first line. What urllib cannot take apart (`http://[::1`) is the caller's fault."""
+        try:
+            return bool(super().read_request_line())
+        except ValueError:
+            self.simple_response("400 Bad Request", "Malformed Request-URI")
+            return False
+
     def parse_request(self) -> None:
+        """Read the head."""
         with self.server.reading(self.conn):
             super().parse_request()
+
+    def respond(self) -> None:
+        """Answer. The body of a stranger's request is read here, also where nobody wants it."""
+        with self.server.reading(self.conn):
+            super().respond()
 
 
 class _Connection(HTTPConnection):
@@ -115,9 +130,12 @@ class FairServer(CherootServer):
 
     def __init__(self, where: tuple[str, int], app: Callable[..., Any], numthreads: int, **more: Any) -> None:
         self.shares = Shares(max(1, numthreads // 2))
-        self._heads: dict[Any, float] = {}
+        self._deadlines: dict[Any, float] = {}
+        self._environs: dict[Any, dict[str, Any]] = {}
+        self._here = threading.local()  # the connection that a thread works on
 
         def noting(environ: dict[str, Any], start_response: Any) -> Any:
+            self._environs[self._here.connection] = environ
             answer = app(environ, start_response)
             if environ.get(ADMITTED):
                 self.shares.know(environ.get("REMOTE_ADDR"))
@@ -144,17 +162,19 @@ class FairServer(CherootServer):
 
     @contextlib.contextmanager
     def reading(self, connection: Any) -> Iterator[None]:
-        """While a head is read, it has a deadline."""
-        self._heads[connection] = time.monotonic() + HEAD_SECONDS
+        """While a head is read, it has a deadline; and so has what follows, until a token in force was shown."""
+        self._here.connection = connection
+        self._deadlines[connection] = time.monotonic() + HEAD_SECONDS
         try:
             yield
         finally:
-            self._heads.pop(connection, None)
+            self._deadlines.pop(connection, None)
+            self._environs.pop(connection, None)
 
-    def end_late_heads(self) -> None:
-        """End the connections whose heads are late: their threads meet the end of the input."""
+    def end_late(self) -> None:
+        """End the connections whose requests are late: their threads meet the end of the input."""
         now = time.monotonic()
-        for connection, deadline in list(self._heads.items()):
-            if deadline < now:
+        for connection, deadline in list(self._deadlines.items()):
+            if deadline < now and not self._environs.get(connection, {}).get(ADMITTED):
                 with contextlib.suppress(OSError):
                     connection.socket.shutdown(socket.SHUT_RDWR)

@@ -79,7 +79,7 @@ def principal() -> Principal:
     return cast(Principal, g.principal)
 
 
-class _Json(DefaultJSONProvider):
+class Json(DefaultJSONProvider):
     """Reads JSON so that whatever cannot be read is a ValueError, which Flask knows as a bad request."""
 
     sort_keys = False
@@ -110,7 +110,7 @@ def create(
         static_folder=None,
     )
     app.config.update(MAX_CONTENT_LENGTH=MAX_BODY)
-    app.json = _Json(app)
+    app.json = Json(app)
     _guard(app, credentials)
     _count(app)
     _health(app, ready)

@@ -32,7 +32,7 @@ class Server:
         self.port: int = self._server.bind_addr[1]
         self._thread = threading.Thread(target=self._server.serve, name="http", daemon=True)
         self._stopping = threading.Event()
-        self._ending = threading.Thread(target=self._end_late_heads, name="http-heads", daemon=True)
+        self._ending = threading.Thread(target=self._end_late, name="http-late", daemon=True)
 
     def start(self) -> None:
         """Begin to answer."""
@@ -45,9 +45,9 @@ class Server:
         self._server.stop()
         self._thread.join(timeout=5)
 
-    def _end_late_heads(self) -> None:
+    def _end_late(self) -> None:
         while not self._stopping.wait(1.0):
-            self._server.end_late_heads()
+            self._server.end_late()
 
     @property
     def alive(self) -> bool:

@@ -78,7 +78,9 @@ def test_whatever_byte_is_altered_the_file_is_refused_or_gives_what_was_written(
     assert refused > len(whole) * 0.8
 
 
-@pytest.mark.parametrize("manifest", [b"[]", b"{", b"[" * 100_000, b"\xff", b'{"version": 1}', b'{"version": 2, "parts": []}'])
+@pytest.mark.parametrize(
+    "manifest", [b"[]", b"{", b"[" * 100_000, b"\xff", b'{"version": 1}', b'{"version": 2, "parts": []}']
+)
 def test_a_manifest_that_is_none_is_refused(tmp_path, manifest):
     with tarfile.open(tmp_path / "file", "w:gz") as tar:
         member = tarfile.TarInfo("manifest.json")

@@ -79,6 +79,32 @@ def test_a_head_that_drips_ends_however_slowly_it_does(server: Server) -> None:
     assert drip(server, time.monotonic() + 20) != b"still open"
 
 
+def drip_body(server: Server, path: str) -> bytes:
+    """Send a body a byte at a time for three times as long as a head may take; return what came back."""
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as link, contextlib.suppress(OSError):
+        link.sendall(head.encode())
+        until = time.monotonic() + 4
+        while time.monotonic() < until:
+            link.sendall(b"x")
+            link.settimeout(0.1)
+            with contextlib.suppress(TimeoutError):
+                return link.recv(100)
+        return b"still open"
+    return b""
+
+
+def test_a_body_that_drips_ends_unless_a_token_was_shown(server: Server) -> None:
+    assert drip_body(server, "/") != b"still open"
+    assert drip_body(server, "/token") == b"still open"
+
+
+def test_an_address_that_cannot_be_taken_apart_is_the_callers_fault(server: Server) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as link:
+        link.sendall(b"GET http://[::1 HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert link.recv(100).startswith(b"HTTP/1.1 400 ")
+
+
 def test_connections_that_say_nothing_leave_threads_for_others(server: Server) -> None:
     silent = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(20)]
     with urllib3.PoolManager(source_address=("127.0.0.2", 0)) as other:

@@ -91,6 +91,18 @@ def test_nonsense_is_answered_by_a_sentence(web: Web, body: dict[str, object]) -
     assert answer.json["detail"]
 
 
+@pytest.mark.parametrize("path", ["/do/run", "/do/acknowledge", "/rollouts/start", "/settings/password"])
+def test_json_that_is_nested_too_deeply_is_answered_by_a_sentence(web: Web, path: str) -> None:
+    visitor = web.visitor("otto")
+    headers = {
+        "X-CSRF-Token": post(visitor, "/do/downtime", {}).request.headers["X-CSRF-Token"],
+        "Accept": "application/json",
+    }
+    answer = visitor.post(path, data="[" * 100_000, headers=headers, content_type="application/json")
+    assert answer.status_code in (400, 422)
+    assert answer.json["detail"]
+
+
 def test_the_search_finds_nodes_and_services(web: Web) -> None:
     found = web.visitor("vera").get("/search?q=web-1", headers={"Accept": "application/json"}).json["items"]
     assert found[0] == {"url": "/nodes/web-1", "name": "web-1", "what": "127.0.0.1", "state": "UP"}

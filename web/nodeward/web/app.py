@@ -66,6 +66,7 @@ def create_pages(settings: WebSettings, backends: Backends) -> Flask:
     """Return the Flask app with the pages and the live bridge."""
     app = Flask("nodeward.web", root_path=str(assets.ROOT))
     app.config.update(MAX_CONTENT_LENGTH=MAX_BODY, SEND_FILE_MAX_AGE_DEFAULT=assets.YEAR)
+    app.json = http.Json(app)
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     app.extensions["backends"] = backends
     app.extensions["fleet"] = Fleet(lambda: backends.server("monitor"))
