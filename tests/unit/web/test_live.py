@@ -3,13 +3,14 @@
 import json
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from flask import Flask
 from flask_socketio import SocketIO
 
-from nodeward.core.errors import Unavailable
+from nodeward.core.errors import NotFound, Unavailable
+from nodeward.web import live_runs
 from nodeward.web.auth import Person
 from nodeward.web.following import Page, Topic, cap
 from nodeward.web.live import MAX_ROOMS_EACH, Live
@@ -270,3 +271,39 @@ def test_a_frame_keeps_the_newest_and_counts_what_it_leaves_out() -> None:
 def test_one_item_larger_than_a_frame_is_sent_all_the_same() -> None:
     items = [{"text": "x" * 1000}]
     assert cap(items, size=10) == (items, 0)
+
+
+def test_a_server_that_nobody_follows_any_more_is_told_of_no_longer(stage: Stage) -> None:
+    browser, other = stage.browser(), stage.browser()
+    stage.news.away = True
+    room = join(browser)["room"]
+    until(lambda: not stage.live.upstreams.all().get("newsroom", {"ok": True})["ok"])
+    other.get_received()
+    browser.emit("leave", room)
+    until(lambda: {"name": "upstream", "args": [{}], "namespace": "/"} in other.get_received())
+    assert stage.live.upstreams.all() == {}
+
+
+@pytest.mark.parametrize("event", ["join", "leave"])
+def test_an_event_without_what_belongs_to_it_harms_nothing(
+    stage: Stage, event: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    browser = stage.browser()
+    browser.emit(event)
+    browser.emit(event, 1, 2)
+    assert not [record for record in caplog.records if record.exc_info]
+    assert join(browser)["room"]
+
+
+class _NoSuchRun:
+    """The web's way to the nodes: there is none of them."""
+
+    def node(self, name: str) -> Any:
+        raise NotFound(f"There is no node '{name}'.")
+
+
+def test_a_run_that_is_not_there_is_refused_and_nobody_is_told_that_its_node_is_away(stage: Stage) -> None:
+    live_runs.mount(stage.live, cast(Any, _NoSuchRun()))
+    answer = stage.browser().emit("join", {"kind": "run", "filters": {"node": "../x", "id": "y"}}, callback=True)
+    assert answer["error"] == "There is no node '../x'."
+    assert stage.live.upstreams.all() == {}

@@ -63,6 +63,11 @@ class Upstreams:
         self._known[name] = {"ok": not detail, "since": clock.rfc3339(clock.now()), "detail": detail}
         return known is not None or bool(detail)
 
+    def forget(self, name: str) -> bool:
+        """Nobody follows anything of a server any more. Return whether it was said not to answer."""
+        known = self._known.pop(name, None)
+        return known is not None and not known["ok"]
+
     def all(self) -> dict[str, dict[str, Any]]:
         """Return what is known of each."""
         return dict(self._known)
@@ -135,7 +140,7 @@ class Live:
         for source, key in self._joined.pop(sid, {}):
             self._drop(sid, source, key)
 
-    def _on_join(self, asked: Any) -> dict[str, Any]:
+    def _on_join(self, asked: Any = None, *_more: Any) -> dict[str, Any]:
         if self._person() is None:
             disconnect()
             return {"error": "Your login has ended."}
@@ -153,7 +158,7 @@ class Live:
                 self._sockets.start_background_task(self._run, source)
         return self._caught_up(room, source, asked.get("after"), begun)
 
-    def _on_leave(self, key: Any) -> None:
+    def _on_leave(self, key: Any = None, *_more: Any) -> None:
         sid = _sid()
         joined = self._joined.get(sid, {})
         for source, room in [each for each in joined if each[1] == key]:
@@ -247,9 +252,14 @@ class Live:
 
     def _wanted(self, source: Source) -> bool:
         with self._lock:
-            if not source.rooms:
+            wanted = bool(source.rooms)
+            if not wanted:
                 self._sources.pop(source.name, None)
-            return bool(source.rooms)
+            others = any(each.upstream == source.upstream for each in self._sources.values())
+            was_away = not wanted and not others and self.upstreams.forget(source.upstream)
+        if was_away:
+            self._sockets.emit("upstream", self.upstreams.all())
+        return wanted
 
     def _spread(self, source: Source, page: Page) -> None:
         with self._lock:

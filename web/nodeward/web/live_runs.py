@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nodeward.core.client import Client
-from nodeward.core.errors import BadInput
+from nodeward.core.errors import BadInput, Unavailable
 from nodeward.web.backends import Backends
 from nodeward.web.live import Live, Page, Topic, key
 
@@ -25,6 +25,10 @@ def mount(live: Live, backends: Backends) -> None:
             # A room is shared: it reaches as far as the least of those who may watch it.
             return backends.node(filters["node"]).acting_for("live", "viewer")
 
+        try:
+            client().get(f"/api/v1/runs/{filters['id']}")
+        except Unavailable:
+            pass  # the bridge says so, and follows when it is back; what is not there is refused
         name = key("run", filters.items())
         return Topic(name, name, f"node {filters['node']}", journal_after(client, filters["id"]))
 
