@@ -25,6 +25,8 @@ LEAST, LAST = 8, 20  # so many characters of a column stay visible on a narrow t
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+# Where a text for the terminal itself begins (title, clipboard, a question that it answers by typing), or may begin at the end.
+_BEYOND = re.compile(r"\x1b(?=[\]PX^_]|\Z)|[\x90\x98\x9d-\x9f]")
 
 
 def format_option(command: Command) -> Command:
@@ -108,6 +110,11 @@ def text(value: Any) -> str:
     if isinstance(value, str) and _TIME.fullmatch(value):
         return str(moment(value))
     return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", str(value))
+
+
+def printed(output: str) -> str:
+    """Return what a program printed, for a terminal: it may colour and draw on the screen, and reach nothing beyond it."""
+    return _BEYOND.sub(lambda found: f"\\x{ord(found[0]):02x}", output)
 
 
 def _within(value: Any) -> str:

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import click
 
 from nodeward.cli import session
-from nodeward.cli.output import Row, format_option, moment, show
+from nodeward.cli.output import Row, format_option, moment, printed, show
 from nodeward.core.client import Client
 from nodeward.core.errors import EXIT_FAILED, EXIT_OK, NodewardError
 from nodeward.core.words import counted
@@ -58,7 +58,8 @@ for _action, _does in (("start", "Start"), ("stop", "Stop"), ("restart", "Restar
 @click.option("--bytes", "size", type=click.IntRange(1, 1024 * 1024), default=16 * 1024, show_default=True)
 def tail(where: str, program: str, size: int) -> None:
     """Print the end of what PROGRAM printed there, at most so many bytes."""
-    click.echo(session.place(where).get(f"/api/v1/programs/{program}/log", {"bytes": size})["log"], nl=False)
+    log = session.place(where).get(f"/api/v1/programs/{program}/log", {"bytes": size})["log"]
+    click.echo(printed(log), nl=False)
 
 
 @click.command()

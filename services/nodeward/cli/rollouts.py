@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from nodeward.cli import session
-from nodeward.cli.output import format_option, show, text
+from nodeward.cli.output import format_option, printed, show, text
 from nodeward.core.client import Client
 from nodeward.core.errors import EXIT_FAILED, EXIT_OK
 
@@ -81,7 +81,7 @@ def abort(number: int) -> None:
 @click.argument("number", type=int)
 def output_of(number: int) -> None:
     """Print what Ansible said in rollout NUMBER."""
-    click.echo(session.config().get(f"/api/v1/rollouts/{number}/output")["output"], nl=False)
+    click.echo(printed(session.config().get(f"/api/v1/rollouts/{number}/output")["output"]), nl=False)
 
 
 @click.command()

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from nodeward.cli import node_clients, session
-from nodeward.cli.output import Row, format_option, show, text
+from nodeward.cli.output import Row, format_option, printed, show, text
 from nodeward.core.client import Client
 from nodeward.core.errors import BadInput, NotFound, Unavailable
 
@@ -155,7 +155,7 @@ def show_run(run_id: str, node: str | None, follow: bool, output: str) -> int:
     for step in row["steps"]:
         click.echo(_step_line(step))
     click.echo()
-    click.echo("".join(_printed(client, run_id)), nl=False)
+    click.echo(printed("".join(_printed(client, run_id))), nl=False)
     _say_question(row)
     return 0
 
@@ -335,7 +335,7 @@ def _tell(event: Row) -> None:
     """Print what happened: what programs printed on standard output, what the run says of itself on standard error."""
     match event["type"]:
         case "output":
-            click.echo(event["text"], nl=False)
+            click.echo(printed(event["text"]), nl=False)
         case "step":
             click.echo(_step_line(event), err=True)
         case "note":

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nodeward.cli.output import LAST, LEAST, fit, show, text
+from nodeward.cli.output import LAST, LEAST, fit, printed, show, text
 
 
 @pytest.mark.parametrize(
@@ -57,3 +57,17 @@ def test_a_line_can_be_made_of_a_row_and_programs_still_get_the_row(capsys: pyte
         assert capsys.readouterr().out == shown
     show([], "table", lambda row: row, "There is none.")
     assert capsys.readouterr() == ("", "There is none.\n")
+
+
+@pytest.mark.parametrize(
+    ("output", "shown"),
+    [
+        ("\x1b[31mred\x1b[0m\r\n\x1b[2J", "\x1b[31mred\x1b[0m\r\n\x1b[2J"),
+        ("\x1b]52;c;ZXZpbA==\x07", "\\x1b]52;c;ZXZpbA==\x07"),
+        ("\x1bP$q\x1b\\", "\\x1bP$q\x1b\\"),
+        ("\x9d0;title\x9c", "\\x9d0;title\x9c"),
+        ("torn\x1b", "torn\\x1b"),
+    ],
+)
+def test_what_a_program_printed_reaches_nothing_beyond_the_screen(output: str, shown: str) -> None:
+    assert printed(output) == shown
