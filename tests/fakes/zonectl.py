@@ -15,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-FOLDER = Path(sys.argv[1]) / os.environ.get("NODEWARD_NODE", "here")
+FOLDER = Path(*sys.argv[1:2]) / os.environ.get("NODEWARD_NODE", "here")
 
 
 class Refused(Exception):

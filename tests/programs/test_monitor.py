@@ -44,7 +44,7 @@ def test_what_is_defined_is_pending_until_its_first_result(monitor: MonitorProce
         ("web-1", None): "PENDING", ("web-1", "disk"): "PENDING", ("web-1", "load"): "PENDING",
     }  # fmt: skip
     web = Reporter(monitor, "web-1")
-    assert web.send(web.result("disk", 0, "all well")) == {"accepted": 1, "repeated": 0, "undefined": 0}
+    assert web.send(web.result("disk", 0, "all well")) == {"accepted": 1, "repeated": 0, "undefined": 0, "wanted": []}
     found = rows(monitor)
     assert found["web-1", "disk"]["state"] == "OK"
     assert found["web-1", None]["state"] == "UP"
@@ -64,7 +64,7 @@ def test_what_was_acknowledged_survives_sigkill_and_a_repeat_changes_nothing(mon
         key: row["state"] for key, row in before.items()
     }
     assert rows(monitor)["web-1", "disk"]["state_type"] == "hard"
-    assert web.post(report) == {"accepted": 0, "repeated": 2, "undefined": 0}
+    assert web.post(report) == {"accepted": 0, "repeated": 2, "undefined": 0, "wanted": []}
     assert rows(monitor)["web-1", "disk"]["attempt"] == 2
     assert monitor.viewer.get("/api/v1/events", {"type": "state"})["items"] == events
 
@@ -87,7 +87,7 @@ def test_a_generation_that_cannot_be_kept_is_refused(monitor: MonitorProcess, ge
 def test_results_of_checks_that_are_not_defined_are_counted_and_do_not_block(monitor: MonitorProcess) -> None:
     web = Reporter(monitor, "web-1")
     answer = web.send(web.result("gone", 2), web.result("disk", 0))
-    assert answer == {"accepted": 1, "repeated": 0, "undefined": 1}
+    assert answer == {"accepted": 1, "repeated": 0, "undefined": 1, "wanted": []}
     assert ("web-1", "gone") not in rows(monitor)
 
 

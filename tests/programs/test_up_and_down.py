@@ -115,7 +115,7 @@ def test_down_stops_all_of_it_and_nothing_else_and_says_so(machine):
         assert done.returncode == 0, done.stdout + done.stderr
         assert "Stopping " in done.stdout
         assert "monitor" in done.stdout
-        assert not any(process.is_running() for process in everything)
+        assert all(processes.ended(process) for process in everything)
         assert bystander.poll() is None
     finally:
         bystander.kill()
@@ -137,12 +137,12 @@ def test_what_a_killed_supervisord_left_behind_is_cleared_away(machine):
     supervisord = processes.supervisord(machine.var)
     left = [psutil.Process(program.pid) for program in machine.programs().values()]
     supervisord.kill()
-    supervisord.wait(10)
-    assert [process for process in left if process.is_running()]
+    assert processes.wait([supervisord], 10)
+    assert not any(processes.ended(process) for process in left)
     again = machine.up()
     assert again.returncode == 0, again.stdout + again.stderr
     assert "processes that a killed supervisord left behind" in again.stdout
-    assert not any(process.is_running() for process in left)
+    assert all(processes.ended(process) for process in left)
 
 
 def test_a_stale_pid_file_is_not_believed(machine):

@@ -239,7 +239,7 @@ def test_down_ends_everything_and_the_next_up_still_knows_it(appliance, story):
     everything += [child for process in everything for child in process.children(recursive=True)]
     done = appliance.script("down")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert not any(process.is_running() for process in everything)
+    assert all(processes.ended(process) for process in everything)
     assert appliance.script("up").returncode == 0
     assert appliance.messages("heureka") == ["heureka"]
 

@@ -113,6 +113,8 @@ def test_copytruncate_ships_each_line_once_whether_the_copy_matches_or_not(sink,
     with follow(pattern):
         for number in range(5):
             writer.write(300)
+            first = writer.written[-300].encode()
+            until(lambda first=first: first in set(sink.raws()), 30)  # what it never saw is not in app.log any more
             copytruncate(writer, logs / f"app.log.{number}")
         writer.write(10)
         all_came(sink, writer)

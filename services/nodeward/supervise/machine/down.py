@@ -40,7 +40,7 @@ def stop(running: psutil.Process, var: Path, seconds: float) -> bool:
     click.echo(f"Stopping {_names(running)} …")
     began = time.monotonic()
     running.terminate()
-    while not _ended(running, TELL_SECONDS):
+    while not processes.wait([running], TELL_SECONDS):
         passed = time.monotonic() - began
         if passed > seconds:
             click.echo(
@@ -50,14 +50,6 @@ def stop(running: psutil.Process, var: Path, seconds: float) -> bool:
             return False
         click.echo(f"  {passed:.0f} s: {_names(running)} still running")
     click.echo(f"Stopped in {time.monotonic() - began:.1f} s.")
-    return True
-
-
-def _ended(running: psutil.Process, seconds: float) -> bool:
-    try:
-        running.wait(timeout=seconds)
-    except psutil.TimeoutExpired:
-        return False
     return True
 
 

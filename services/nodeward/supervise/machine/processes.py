@@ -1,6 +1,7 @@
 """The processes of the appliance under one `NODEWARD_VAR`: its supervisord, and what is left of one that was killed."""
 
 import os
+import time
 from pathlib import Path
 
 import psutil
@@ -9,6 +10,7 @@ from nodeward.core.errors import NodewardError
 from nodeward.supervise.client import Programs
 
 STOP_SECONDS = 10.0
+LOOK_SECONDS = 0.05
 
 
 def supervisord(var: Path) -> psutil.Process | None:
@@ -18,7 +20,7 @@ def supervisord(var: Path) -> psutil.Process | None:
     """
     try:
         process = psutil.Process(int((var / "run" / "supervisord.pid").read_text()))
-        ours = str(configuration_file(var)) in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE
+        ours = str(configuration_file(var)) in process.cmdline() and not ended(process)
     except (OSError, ValueError, psutil.Error):
         return None
     return process if ours else None
@@ -67,11 +69,32 @@ def end(processes: list[psutil.Process]) -> int:
     """Ask processes to end, kill those that do not within `STOP_SECONDS`. Return how many are gone."""
     for process in processes:
         _signal(process, kill=False)
-    gone, stubborn = psutil.wait_procs(processes, timeout=STOP_SECONDS)
+    stubborn = _left(processes, STOP_SECONDS)
     for process in stubborn:
         _signal(process, kill=True)
-    killed, _ = psutil.wait_procs(stubborn, timeout=STOP_SECONDS)
-    return len(gone) + len(killed)
+    return len(processes) - len(_left(stubborn, STOP_SECONDS))
+
+
+def ended(process: psutil.Process) -> bool:
+    """Whether a process has ended. Its parent, which need not be us, may still have to take note: it is a zombie until then."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def wait(processes: list[psutil.Process], seconds: float) -> bool:
+    """Wait until all have ended, at most so long. Return whether they have."""
+    return not _left(processes, seconds)
+
+
+def _left(processes: list[psutil.Process], seconds: float) -> list[psutil.Process]:
+    deadline = time.monotonic() + seconds
+    while left := [process for process in processes if not ended(process)]:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(LOOK_SECONDS)
+    return left
 
 
 def _signal(process: psutil.Process, kill: bool) -> None:
