@@ -44,12 +44,11 @@ def _subject(flips: Sequence[Flip]) -> str:
 
 
 def _paragraph(flip: Flip, fleet: Fleet, look: Callable[[Key], State | None]) -> str:
-    said = {RECOVERY: f"is {flip.state} again (was {flip.before})", REMINDER: f"is still {flip.state}"}
+    before = "" if flip.before == flip.state else f" (was {flip.before})"  # the same: what was confirmed
+    said = {RECOVERY: f"is {flip.state} again{before}", REMINDER: f"is still {flip.state}"}
     node = fleet.nodes.get(flip.node)
     address = f" ({node.address})" if node and node.address and node.address != flip.node else ""
-    lines = [
-        f"{_name(flip)}{address} {said.get(flip.kind, f'is {flip.state} (was {flip.before})')} since {_time(flip.at)}."
-    ]
+    lines = [f"{_name(flip)}{address} {said.get(flip.kind, f'is {flip.state}{before}')} since {_time(flip.at)}."]
     if flip.output:
         lines.append(f"  {flip.output}")
     if flip.service is None and flip.kind != RECOVERY:
