@@ -7,6 +7,7 @@ import click
 from nodeward.cli import session
 from nodeward.cli.output import Row, format_option, moment, show
 from nodeward.core.client import Client
+from nodeward.core.errors import NodewardError
 from nodeward.core.words import again
 
 _MOST = 5000
@@ -44,7 +45,7 @@ def ack(
     client = session.server("monitor")
     wanted = _problems_of(client, node, acknowledged=remove) if everything else [{"node": node, "service": service}]
     if not wanted:
-        raise click.ClickException(f"Node {node} has no problem to {'take back' if remove else 'acknowledge'}.")
+        raise NodewardError(f"Node {node} has no problem that {'somebody' if remove else 'nobody'} has acknowledged.")
     if remove:
         rows = [each | client.delete("/api/v1/acknowledgements", each) for each in wanted]
     else:
