@@ -86,9 +86,18 @@ def find() -> Appliance:
     """
     url, token = os.environ.get("NODEWARD_URL"), os.environ.get("NODEWARD_TOKEN")
     if not (url and token):
-        url, token = _started_here(url) or _composed_here(url) or _none()
+        url, token = _found(url)
         os.environ["NODEWARD_URL"], os.environ["NODEWARD_TOKEN"] = url, token
     return Appliance(url, token)
+
+
+def _found(url: str | None) -> tuple[str, str]:
+    """What script/down left behind does not stand before an appliance under Compose that runs, unless NODEWARD_VAR names it."""
+    named = "NODEWARD_VAR" in os.environ  # the next line may set it
+    started = _started_here(url)
+    if started and (named or _runs_here()):
+        return started
+    return _composed_here(url) or started or _none()
 
 
 def _started_here(url: str | None) -> tuple[str, str] | None:
@@ -103,6 +112,13 @@ def _started_here(url: str | None) -> tuple[str, str] | None:
         return url or local.config_url, (local.var / "secrets" / "cli" / "token").read_text().strip()
     except (OSError, NodewardError):
         return None
+
+
+def _runs_here() -> bool:
+    from nodeward.cli import session
+    from nodeward.supervise.machine.processes import supervisord
+
+    return supervisord(session.settings().var) is not None
 
 
 def _composed_here(url: str | None) -> tuple[str, str] | None:
