@@ -58,7 +58,9 @@ def test_a_problem_is_acknowledged_and_taken_back(shell: Shell) -> None:
     assert "[acknowledged]" not in shell.says("states", "--problems")
     assert "until it is over" in shell.says("ack", "web-1", "--all", "--expires", "never")
     refused = shell.run("ack", "web-2", "--all")
-    assert refused.exit_code == 1 and "Node web-2 has no problem that nobody has acknowledged." in str(refused.exception)
+    assert refused.exit_code == 1 and "Node web-2 has no problem that nobody has acknowledged." in str(
+        refused.exception
+    )
 
 
 def test_a_downtime_is_planned_listed_and_cancelled(shell: Shell) -> None:
