@@ -56,6 +56,18 @@ class Appliance:
     def exec(self, service, *command, check=True):
         return self.compose("exec", "-T", service, *command, check=check).stdout
 
+    def begin(self, service, *command):
+        """Start a command in a container and do not wait for it; what it says on both streams comes on one."""
+        return subprocess.Popen(
+            ["docker", "compose", "--project-name", self.project, "exec", "-T", service, *command],
+            cwd=ROOT,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
     def container(self, service):
         """What Docker knows of the container, running or not."""
         identifier = self.compose("ps", "--all", "--quiet", service).stdout.strip()
@@ -158,9 +170,14 @@ def test_what_supervisorctl_does_in_a_container_is_in_the_audit_list(appliance):
 
 
 def test_a_role_runs_in_the_foreground_of_its_container_and_goes_back_to_supervisor(appliance):
-    command = ["timeout", "--signal=INT", "5", "nodeward", "tailflog", "debug"]
-    done = appliance.compose("exec", "-T", "node-b", *command, check=False)
-    said = done.stdout + done.stderr
+    running = appliance.begin("node-b", "sh", "-c", "echo $$; exec nodeward tailflog debug")
+    pid, said = running.stdout.readline().strip(), ""
+    for line in running.stdout:
+        said += line
+        if "started" in line:
+            appliance.exec("node-b", "sh", "-c", f"kill -s INT -- -{pid}")  # the group, as Ctrl-C does
+    running.stdout.close()
+    assert running.wait(60) == 0, said
     assert "tailflog is stopped under supervisor while it runs here" in said
     assert "under supervisor again" in said
     until(lambda: "RUNNING" in appliance.exec("node-b", "supervisorctl", "status", "tailflog", check=False), 60)
