@@ -69,22 +69,29 @@ def _note(action: str, role: str) -> None:
 
 def _debug(role: str) -> int:
     """Run the role's program here until it ends or Ctrl-C ends it. Return its exit code."""
-    local, ran = session.settings(), _stopped(role)
-    environment = {**os.environ, "NODEWARD_LOG_LEVEL": "DEBUG", "NODEWARD_VAR": str(local.var), "NODEWARD_COLOURS": "1"}
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the program alone
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the program alone, and leaves nothing stopped
     try:
-        return subprocess.run(
-            [sys.executable, "-m", f"nodeward.{role}.main"],
-            env=environment,
-            cwd=local.home,
-            check=False,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-        ).returncode
+        ran = _stopped(role)
+        try:
+            return _in_the_foreground(role)
+        finally:
+            if ran:
+                _note("start", role)
+                click.echo(f"{role}: {_programs().start(role).state} under supervisor again", err=True)
     finally:
         signal.signal(signal.SIGINT, before)
-        if ran:
-            _note("start", role)
-            click.echo(f"{role}: {_programs().start(role).state} under supervisor again", err=True)
+
+
+def _in_the_foreground(role: str) -> int:
+    local = session.settings()
+    environment = {**os.environ, "NODEWARD_LOG_LEVEL": "DEBUG", "NODEWARD_VAR": str(local.var), "NODEWARD_COLOURS": "1"}
+    return subprocess.run(
+        [sys.executable, "-m", f"nodeward.{role}.main"],
+        env=environment,
+        cwd=local.home,
+        check=False,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    ).returncode
 
 
 def _stopped(role: str) -> bool:
