@@ -223,8 +223,10 @@ def _invalid(error: ValidationError) -> Response:
 
 
 def _nodeward_error(error: NodewardError) -> Response:
-    if error.status >= 500:  # what passes by itself is no error of ours
-        log.log(logging.WARNING if error.retry else logging.ERROR, "%s %s: %s", request.method, request.path, error)
+    if (
+        error.status >= 500
+    ):  # what passes by itself is no error of ours; who is kept waiting warns when it lasts (core.trouble)
+        log.log(logging.INFO if error.retry else logging.ERROR, "%s %s: %s", request.method, request.path, error)
     return problem(error)
 
 
