@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import msgpack
+import psutil
 import pytest
 
 from fakes.config import FakeConfig
@@ -19,6 +20,7 @@ from fakes.logserver_process import LogserverProcess
 from nodeward.core import clock
 from nodeward.core.client import Client
 from nodeward.core.errors import BadInput, NodewardError, NotAllowed, NotAuthenticated, NotFound
+from nodeward.supervise.machine import processes
 from support.log_records import Line, made
 from support.until import until
 
@@ -258,9 +260,9 @@ def test_its_compactor_ends_with_it(logserver: LogserverProcess) -> None:
     sender = Sender(logserver, "n")
     for _ in range(4):
         sender.send(10_000)
-    children = until(logserver.children, 20)
+    known = [psutil.Process(pid) for pid in until(logserver.children, 20)]
     logserver.kill()
-    until(lambda: not any(Path(f"/proc/{pid}/cmdline").exists() for pid in children), 20)
+    until(lambda: all(processes.ended(child) for child in known), 20)
 
 
 def test_a_second_log_server_on_the_same_data_is_refused(logserver: LogserverProcess) -> None:

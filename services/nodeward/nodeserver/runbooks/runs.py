@@ -379,7 +379,8 @@ def _holding(rows: list[Record], text: str) -> list[Record]:
 
 def _name() -> str:
     """Return a name that sorts by time, and that no other node gives."""
-    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+    now = datetime.now(UTC)  # names sort as the runs began, also within a second
+    return f"{now:%Y%m%d-%H%M%S}-{now.microsecond:05x}{secrets.token_hex(1)[0]}"
 
 
 def _short(value: Any) -> Any:
