@@ -205,6 +205,8 @@ def test_late_watchers_see_it_from_the_start_and_all_see_the_same(node):
 
 
 def test_runs_are_listed_searched_and_played_again(node):
+    node.has("steps: [{run: [echo, before]}]", "earlier")
+    node.run("earlier")
     node.has("steps: [{run: [echo, a-rare-word-in-output]}]", "rare")
     row = node.run("rare")
     for query in ("q=a-RARE-word", "runbook=rare", "state=succeeded&runbook=rare", "by=operator&runbook=rare"):
