@@ -3,6 +3,7 @@
 import threading
 from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,6 +42,46 @@ def test_two_log_servers_that_are_sent_the_same_store_it_once_in_one_order(mongo
             assert [total.records for total in shelf.sources()] == [45]
             query = LogQuery(start=NOON - DAY, end=NOON + DAY)
             assert sum(sum(one.levels.values()) for one in shelf.histogram(query, 10).bins) == 45
+
+
+@pytest.mark.parametrize("after", ["the mark was read", "the batches were read"])
+def test_what_another_log_server_folds_meanwhile_is_counted_once(
+    after: str, mongodb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def meanwhile() -> None:
+        """Fold all there is, take in more, and begin a fold that is left to whoever comes next."""
+        monkeypatch.undo()
+        while quick.compact(NOON + DAY):
+            pass
+        quick.append([made([b"4", b"5"], first=300)], NOON)
+        state = quick._batches.state
+        assert quick._batches.begin_fold(state.compacted, state.next_seq)
+
+    with closing(log_shelf(mongodb, tmp_path)) as quick, closing(log_shelf(mongodb, tmp_path)) as slow:
+        for part in range(3):
+            slow.append([made([b"%d" % part], first=100 * part)], NOON)
+        name = "fold" if after == "the mark was read" else "catch_up"
+        step = getattr(slow._batches, name)
+
+        def step_then_meanwhile() -> Any:
+            done = step()
+            meanwhile()
+            return done
+
+        monkeypatch.setattr(slow._batches, name, step_then_meanwhile)
+        slow.compact(NOON + DAY)
+        while max(shelf.compact(NOON + DAY) for shelf in (slow, quick)):
+            pass
+        for shelf in (slow, quick):
+            assert raws(shelf.follow(LogQuery(), 0, 1000).items) == [b"0", b"1", b"2", b"4", b"5"]
+            assert [total.records for total in shelf.sources()] == [5]
+            assert (
+                sum(
+                    sum(one.levels.values())
+                    for one in shelf.histogram(LogQuery(start=NOON - DAY, end=NOON + DAY), 10).bins
+                )
+                == 5
+            )
 
 
 def test_a_second_monitor_on_the_same_database_is_told_so_and_changes_nothing(mongodb: str, tmp_path: Path) -> None:

@@ -66,8 +66,7 @@ class MongodbLogShelf(MomentShelf):
         self._half = False  # whether they did not, because that was cut short
         with store.translated():
             self._remover.resume()
-        if (pending := self._batches.fold().folding) is not None:
-            self._fold(pending, 0)
+        self._fold(0, pending_only=True)
 
     def append(self, batches: Sequence[tuple[Batch, bytes]], received: int) -> list[Outcome]:
         """Store batches, durably and once."""
@@ -102,11 +101,7 @@ class MongodbLogShelf(MomentShelf):
     def compact(self, now: int) -> bool:
         """Turn a stretch of batches into documents."""
         with self._upkeep:
-            self._batches.catch_up()
-            to_seq = self._batches.fold().folding or due(self._batches.state.entries, now)  # type: ignore[arg-type]
-            if to_seq is None:
-                return False
-            return self._fold(to_seq, now)
+            return self._fold(now)
 
     def retain(self, before: int, max_bytes: int) -> Removed:
         """Remove one day, or part of one, that is too old or too much."""
@@ -168,18 +163,29 @@ class MongodbLogShelf(MomentShelf):
 
         return Counter(moment, None if self._half else counters)
 
-    def _fold(self, to_seq: int, now: int) -> bool:
-        """Fold the batches below `to_seq`. Return whether that was to be done here."""
+    def _fold(self, now: int, pending_only: bool = False) -> bool:
+        """Fold the range that somebody began, or else what is due. Return whether that was to be done here.
+
+        The mark is read before the batches, and holds only if they agree with it: then they are known up to the range's end,
+        and none of it is folded. Between the two, another log server may have finished that range and begun the next.
+        """
+        mark = self._batches.fold()
+        self._batches.catch_up()
         state = self._batches.state
-        entries: list[Entry] = [entry for entry in state.entries if entry.seq < to_seq]  # type: ignore[misc]
-        if self._batches.fold().folding is None and not self._batches.begin_fold(to_seq):
+        if state.compacted != mark.folded:
             return False
+        to_seq = mark.folding
+        if to_seq is None:
+            to_seq = None if pending_only else due(state.entries, now)  # type: ignore[arg-type]
+            if to_seq is None or not self._batches.begin_fold(mark.folded, to_seq):
+                return False
+        entries: list[Entry] = [entry for entry in state.entries if entry.seq < to_seq]  # type: ignore[misc]
         try:
             parts = list(self._readable(entries))
         except Gone:
             return False  # another log server was quicker: its work is seen before the next try
         if parts:
-            self._folder.lines(parts, state.compacted, to_seq)
+            self._folder.lines(parts, mark.folded, to_seq)
         with self._counting:
             self._half = True
             if parts:

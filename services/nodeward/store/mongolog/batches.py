@@ -182,9 +182,9 @@ class Batches:
             mark = self._marks.find_one({"_id": FOLD}) or {}
         return Fold(mark.get("folded", 1), mark.get("folding"))
 
-    def begin_fold(self, to_seq: int) -> bool:
+    def begin_fold(self, from_seq: int, to_seq: int) -> bool:
         """Note which range is at work, so that a crash repeats exactly that. Return whether it is ours to do."""
-        wanted = {"_id": FOLD, "folded": self.state.compacted, "folding": None}
+        wanted = {"_id": FOLD, "folded": from_seq, "folding": None}
         with self._store.translated():
             return self._marks.update_one(wanted, {"$set": {"folding": to_seq}}).matched_count > 0
 
