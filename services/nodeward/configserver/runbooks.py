@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from nodeward.core import expressions, runbook, runbook_names
 from nodeward.core.errors import Problem
+from nodeward.core.faults import problems_of
 from nodeward.core.runbook import Call, Plan
 from nodeward.store.base_registry import Key
 
@@ -18,8 +19,9 @@ def between(bodies: Bodies, refused: Collection[Key], name: str) -> Iterator[Pro
     body = bodies[Key("runbook", name)]
     try:
         plan = runbook.plan(body)
-    except ValidationError:
-        yield Problem("steps", "it was kept before runbooks were verified, and is not valid: change it, or delete it")
+    except ValidationError as error:
+        for each in problems_of(error):
+            yield Problem(each.path, f"{each.message}. It was kept before this was verified: change it, or delete it")
         return
     hidden = runbook_names.secrets_of(body)
     for path, step in _steps(plan):

@@ -78,6 +78,11 @@ def insertions(text: str) -> list[str]:
     return _INSERTED.findall(text)
 
 
+def literals(text: str) -> list[str]:
+    """Return what stands before, between and behind the expressions within a text: one piece more than there are expressions."""
+    return _INSERTED.split(text)[::2]
+
+
 def names_in(expression: str) -> set[str]:
     """Return the names an expression uses; none if it is not understood."""
     try:

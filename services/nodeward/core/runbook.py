@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from nodeward.core import matching
+from nodeward.core import matching, runbook_paths
 from nodeward.core.checks import Duration, Port
 from nodeward.core.errors import BadInput, Problem
 
@@ -41,6 +41,12 @@ def _lasting(seconds: float) -> float:
     return seconds
 
 
+def _copy_path(given: str) -> str:
+    if (fault := runbook_paths.fault(given)) is not None:
+        raise ValueError(fault)
+    return given
+
+
 def _listed(given: Any) -> Any:
     return [given] if isinstance(given, str) else given
 
@@ -48,6 +54,7 @@ def _listed(given: Any) -> Any:
 Text = Annotated[str, StringConstraints(max_length=65536, pattern=r"^[^\x00]*$")]
 Word = Annotated[str, StringConstraints(max_length=65536, pattern=r"^[^\x00]*$")]
 Pattern = Annotated[str, StringConstraints(min_length=1), AfterValidator(_pattern)]
+CopyPath = Annotated[Word, AfterValidator(_copy_path)]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,62}$")]
 Span = Annotated[Duration, AfterValidator(_lasting)]
 Words = Annotated[list[Word], Field(min_length=1, max_length=1000)]
@@ -263,8 +270,9 @@ class Place(Part):
     """A file on a node."""
 
     node: Word | None = Field(None, description="The node; by default the one that runs the step.", examples=["db-1"])
-    path: Annotated[Word, StringConstraints(pattern=r"^(/|\{\{)")] = Field(
-        description="The file's absolute path.", examples=["/var/backups/db.sql"]
+    path: CopyPath = Field(
+        description="The file's absolute path; it begins with a fixed directory.",
+        examples=["/var/backups/{{ name }}.sql"],
     )
 
 

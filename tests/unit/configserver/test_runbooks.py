@@ -66,6 +66,15 @@ def test_a_runbook_is_kept_as_it_was_given():
             "copy.from.path': the secret",
         ),
         (of("[{copy: {from: {path: x}, to: {path: /x}}}]"), "steps[0].copy.from.path'"),
+        (
+            of("[{copy: {from: {node: a, path: '{{ p }}'}, to: {path: /x}}}]", "{p: {}}"),
+            "steps[0].copy.from.path': it begins with what is filled in, which would let a run copy any file of the node: "
+            "write the directory first, such as /var/backups/",
+        ),
+        (
+            of("[{copy: {from: {path: /x}, to: {path: '/{{ p }}'}}}]", "{p: {}}"),
+            "steps[0].copy.to.path': it must begin with a directory that is fixed",
+        ),
         (of("[{ask: {question: q}, stdin: x}]"), "`stdin` goes with run, shell, ssh, not with ask"),
         (of("[{run: [a], expect: [{send: x}]}]"), "steps[0].expect[0]': give either a pattern or cases"),
         (of("[{run: [a], expect: [{pattern: '('}]}]"), "It must be an RE2 expression"),

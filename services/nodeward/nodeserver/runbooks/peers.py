@@ -10,6 +10,7 @@ from typing import Any
 
 import urllib3
 
+from nodeward.core import runbook_paths
 from nodeward.core.client import Client
 from nodeward.core.errors import NodewardError, Unavailable
 from nodeward.core.files import read_secret
@@ -65,9 +66,11 @@ def copy(course: Course, given: Copy, until: float) -> Result:
 
 
 def _place(course: Course, given: Place) -> tuple[str, str]:
-    """Return (node, path)."""
+    """Return (node, path). Raise Failed if what was filled in leads to another directory than the runbook says."""
     path = course.fill(given.path)
     transfer.must_be_absolute(path)
+    if not runbook_paths.fits(given.path, path):
+        raise Failed(f"{path[:200]!r} is in another directory than {given.path!r} says.")
     return (course.fill(given.node) if given.node else str(course.job["node"]["name"])), path
 
 

@@ -7,13 +7,13 @@ have a step that calls this runbook, or copies this file.
 import re
 from typing import Any
 
-from nodeward.core import runbook
+from pydantic import ValidationError
+
+from nodeward.core import expressions, runbook, runbook_paths
 from nodeward.core.auth import Principal
 from nodeward.core.client import Client
 from nodeward.core.errors import NotAllowed, NotFound
 from nodeward.core.runbook import Place, Plan
-
-_INSERTED = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 
 
 def may_call(config: Client, who: Principal, caller: dict[str, str] | None, name: str) -> None:
@@ -36,15 +36,12 @@ def may_copy(config: Client, name: str, end: str, node: str, path: str) -> None:
 
 def _is_meant(place: Place, node: str, path: str) -> bool:
     """Whether a step's place is that file on this node. A place that names no node is on the one that runs the step."""
-    return place.node is not None and _fits(place.node, node) and _fits(place.path, path)
+    return place.node is not None and _may_be(place.node, node) and runbook_paths.fits(place.path, path)
 
 
-def _fits(template: str, value: str) -> bool:
-    """Whether filling in a template can give a value; within a path, what is filled in leads to no other directory."""
-    if _INSERTED.fullmatch(template):
-        return True
-    pieces = map(re.escape, _INSERTED.split(template))
-    return re.fullmatch("[^/]+".join(pieces), value) is not None
+def _may_be(template: str, name: str) -> bool:
+    """Whether filling in a template can give a node's name."""
+    return re.fullmatch(".+".join(map(re.escape, expressions.literals(template))), name) is not None
 
 
 def _plan(config: Client, name: str) -> Plan:
@@ -52,7 +49,10 @@ def _plan(config: Client, name: str) -> Plan:
         body: dict[str, Any] = config.get(f"/api/v1/runbooks/{name}")["runbook"]
     except NotFound:
         raise NotAllowed(f"There is no runbook '{name}'.") from None
-    return runbook.plan(body)
+    try:
+        return runbook.plan(body)
+    except ValidationError:
+        raise NotAllowed(f"Runbook '{name}' is not valid: `nodeward apply` it anew, which says why.") from None
 
 
 def _steps(plan: Plan) -> list[runbook.Step]:
