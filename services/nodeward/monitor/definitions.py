@@ -23,7 +23,7 @@ from nodeward.store.base_states import Key
 
 log = logging.getLogger(__name__)
 
-_BREATH = 1.0  # seconds between two questions to the config server that reports give rise to
+_BREATH = 1.0  # seconds until a revision that the config server did not have is asked for again
 
 ALL_PROBLEMS = ("WARNING", "CRITICAL", "UNKNOWN", "DOWN", "UNREACHABLE")
 
@@ -157,6 +157,16 @@ class Fleet:
         return found
 
     @cached_property
+    def reported_by(self) -> dict[str, list[Key]]:
+        """What a node server is the one to report, by its node; a node's own state is not in it, any report tells that."""
+        found: dict[str, list[Key]] = {}
+        own = ((node.name, None) for node in self.nodes.values() if not node.agent)
+        for key in (*own, *self.services):
+            if reporter := self.nodes[key[0]].reporter:
+                found.setdefault(reporter, []).append(key)
+        return found
+
+    @cached_property
     def behind(self) -> dict[str, list[str]]:
         """The nodes that depend on a node: as their parent, or as the one that checks them."""
         found: dict[str, list[str]] = {}
@@ -195,6 +205,7 @@ class Definitions:
         self._etag: str | None = None
         self._lock = threading.Lock()
         self._asked = float("-inf")
+        self._sought = -1
         self.loaded = False
         self.revision = -1
         self._trouble = Trouble(log)
@@ -217,8 +228,13 @@ class Definitions:
         if revision is None or revision <= self.revision or not self.loaded:
             return
         with self._lock:
-            if revision > self.revision and time.monotonic() - self._asked > _BREATH:
+            if revision > self.revision and not self._was_sought(revision):
+                self._sought = revision
                 self._refresh()
+
+    def _was_sought(self, revision: int) -> bool:
+        """Whether it was asked for only just, and in vain. What was asked before anybody reported under it does not count."""
+        return revision <= self._sought and time.monotonic() - self._asked < _BREATH
 
     def _refresh(self) -> None:
         """Ask once. A failure is remembered, said once, and leaves the last document in force."""

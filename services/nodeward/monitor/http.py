@@ -69,7 +69,7 @@ def _mount_results(app: OpenAPI, parts: Parts, figures: Figures) -> None:
     @app.post(
         "/api/v1/results",
         summary="Take a report of results",
-        description="`wanted` in the answer are checks to be run now: somebody's alert waits for their results.",
+        description="`wanted` in the answer are checks to be run now: an alert waits for them, or a result must have been lost.",
         security=SECURITY,
     )
     @needs(NODE, SERVICE)

@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterator, Sequence
 
+from nodeward.core import clock
 from nodeward.core import http as core_http
 from nodeward.core import log as core_log
 from nodeward.core.backup import Counts, Kept, Row, Stage, checked, soon
@@ -16,6 +17,7 @@ from nodeward.core.ground import Ground, ground
 from nodeward.core.program import Part, Worker, guarded, run
 from nodeward.core.server import Server
 from nodeward.core.settings import load, port
+from nodeward.monitor import lost
 from nodeward.monitor.adopt import adopt
 from nodeward.monitor.board import Board
 from nodeward.monitor.definitions import Definitions, Fleet
@@ -28,7 +30,7 @@ from nodeward.monitor.settings import MonitorSettings
 from nodeward.monitor.tick import Tick
 from nodeward.monitor.writer import Writer
 from nodeward.store import backup
-from nodeward.store.base_states import StateShelf
+from nodeward.store.base_states import Key, StateShelf
 from nodeward.store.choose_states import empty_states, open_states
 from nodeward.supervise import http as programs
 
@@ -103,12 +105,15 @@ def build(settings: MonitorSettings, base: Ground, shelf: StateShelf, stage: Sta
     def take(fleet: Fleet) -> None:
         writer.do(lambda draft: adopt(draft, observer, fleet, settings.first_contact))
 
+    def wanted(reporter: str) -> set[Key]:
+        return {*outbox.wanted(reporter), *lost.results(board, reporter, clock.now())}
+
     definitions = Definitions(base.config, settings.data / "monitoring.json", take)
     outbox = Outbox(shelf, notifiers)
     tick = Tick(board, writer, observer, outbox, grace=settings.grace, remind=settings.remind)
     sender = Sender(board, shelf, writer, notifiers, settings.link)
     app = core_http.create("monitor", "monitor", base.credentials, lambda: not_ready(shelf, definitions), base.refusals)
-    mount(app, Parts(board, shelf, writer, observer, definitions, settings.ack_expiry, outbox.wanted))
+    mount(app, Parts(board, shelf, writer, observer, definitions, settings.ack_expiry, wanted))
     programs.mount(app, settings.var)
     kept = Kept(KIND, lambda: backup.state_rows(shelf), lambda: backup.state_counts(shelf), lambda: trace(board))
     mount_backup(app, kept, stage, soon)

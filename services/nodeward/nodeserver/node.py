@@ -106,9 +106,9 @@ class Node:
         return self.watch.current.revision if self.watch.current else None
 
     def _apply(self, read: bundle.NodeserverFile) -> None:
+        self.reporter.heartbeat, self.reporter.revision = read.heartbeat, read.revision  # before a new check can end
         self.schedule.apply(read.checks, time.monotonic(), time.time())
         self.runner.forget({(check.node, check.service) for check in read.checks})
-        self.reporter.heartbeat, self.reporter.revision = read.heartbeat, read.revision
         _keep_out_of_collections()
         log.info("revision %d is in force: %s", read.revision, counted(len(read.checks), "check"))
 
