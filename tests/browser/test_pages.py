@@ -147,7 +147,7 @@ def test_a_problem_is_acknowledged_from_the_keyboard(bright, visit):
 def test_a_check_is_run_again_on_its_node(bright, visit):
     page = visit("/services/local/lamp")
     page.click("text=Check again")
-    page.wait_for_selector(".toast >> text=Checked again: local · lamp.")
+    page.wait_for_selector(".toast:has(.glyph.ok) >> text=local · lamp is OK: bright")
 
 
 def test_a_server_that_goes_away_and_comes_back_is_shown_and_nothing_is_missed(bright, visit):

@@ -93,7 +93,11 @@ def test_results_of_checks_that_are_not_defined_are_counted_and_do_not_block(mon
 
 def test_the_first_result_of_a_check_that_is_new_counts_at_once(monitor: MonitorProcess, config: FakeConfig) -> None:
     web = Reporter(monitor, "web-1")
-    for name in ("swap", "homepage", "uptime"):  # each defined, and reported, a moment after the monitor looked for changes
+    for name in (
+        "swap",
+        "homepage",
+        "uptime",
+    ):  # each defined, and reported, a moment after the monitor looked for changes
         define(config, "disk", name)
         answer = web.send(web.result(name, 2, "refused"), revision=config.monitoring["revision"])
         assert (answer["accepted"], answer["undefined"]) == (1, 0)

@@ -4,9 +4,12 @@
 docs/checks (docs/how-to/add-a-check.md has the list).
 """
 
+import re
+import unicodedata
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -35,6 +38,25 @@ OneOrMore = Annotated[
     BeforeValidator(lambda given: [given] if isinstance(given, str) else given),
     Field(min_length=1),
 ]
+
+
+def _one_line(given: str) -> str:
+    """Return what goes over a wire as it is. Raise ValueError if it could end a line of the protocol, or a string in C."""
+    found = next((letter for letter in given if unicodedata.category(letter) == "Cc"), None)
+    if found is not None:
+        raise ValueError(f"must not hold control characters such as line breaks; it holds {ascii(found)[1:-1]}")
+    return given
+
+
+def _header_name(given: str) -> str:
+    if not _TOKEN.fullmatch(given):
+        raise ValueError(f"{given!a} is no name of a header: letters, digits and !#$%&'*+-.^_`|~ alone make one")
+    return given
+
+
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+OneLine = Annotated[str, AfterValidator(_one_line)]
+HeaderName = Annotated[str, AfterValidator(_header_name)]
 _HOST = Field(None, description="Name or address to ask; by default the node's address.", examples=["db-1.example.net"])
 _SECONDS_WARNING = Field(None, description="Warn when the answer's time in seconds alerts.", examples=["500ms"])
 _SECONDS_CRITICAL = Field(None, description="Critical when the answer's time in seconds alerts.", examples=["2s"])
@@ -113,7 +135,7 @@ class Uptime(Arguments):
 class Clock(Arguments):
     """Is the clock right? Without a server, whether the kernel says that something keeps it in step."""
 
-    server: str | None = Field(None, description="An NTP server to compare with.", examples=["pool.ntp.org"])
+    server: OneLine | None = Field(None, description="An NTP server to compare with.", examples=["pool.ntp.org"])
     port: Port = Field(123, description="The NTP server's UDP port.", examples=[123])
     warning: TimeThreshold | None = Field(
         parse_time("-0.5:0.5"), description="Warn when the offset in seconds alerts.", examples=["-0.1:0.1"]
@@ -129,7 +151,7 @@ class Clock(Arguments):
 class Tcp(Arguments):
     """Does a TCP port answer, and with what?"""
 
-    host: str | None = _HOST
+    host: OneLine | None = _HOST
     port: Port = Field(description="The port.", examples=[22])
     tls: bool = Field(False, description="Speak TLS; the certificate must be valid for the host.", examples=[True])
     send: str | None = Field(
@@ -143,7 +165,7 @@ class Tcp(Arguments):
 class Http(Arguments):
     """Does a URL answer as it should?"""
 
-    url: str = Field(
+    url: OneLine = Field(
         pattern=r"^(https?://|/)",
         description="The URL, or a path such as `/` on the node's address.",
         examples=["https://www.example.net/health"],
@@ -151,7 +173,9 @@ class Http(Arguments):
     method: Literal["GET", "HEAD", "POST", "PUT", "OPTIONS"] = Field(
         "GET", description="The request's method.", examples=["HEAD"]
     )
-    headers: dict[str, str] = Field({}, description="Headers to send.", examples=[{"Host": "www.example.net"}])
+    headers: dict[HeaderName, OneLine] = Field(
+        {}, description="Headers to send.", examples=[{"Host": "www.example.net"}]
+    )
     body: str | None = Field(None, description="The request's body.", examples=['{"ping": 1}'])
     status: Threshold = Field(
         parse("200:399"), description="The statuses that are fine, as a range; any other is critical.", examples=["200:200"]
@@ -169,7 +193,7 @@ class Http(Arguments):
 class Ping(Arguments):
     """Round trip time and loss of ICMP echoes."""
 
-    host: str | None = _HOST
+    host: OneLine | None = _HOST
     count: int = Field(3, ge=1, le=20, description="How many echoes to send.", examples=[5])
     pause: Duration = Field(0.2, description="Time between two echoes.", examples=["200ms"])
     warning: TimeThreshold | None = Field(
@@ -183,11 +207,11 @@ class Ping(Arguments):
 class Dns(Arguments):
     """Does a name resolve, and to what?"""
 
-    name: str = Field(min_length=1, description="The name to look up.", examples=["www.example.net"])
+    name: OneLine = Field(min_length=1, description="The name to look up.", examples=["www.example.net"])
     type: Literal["A", "AAAA", "CAA", "CNAME", "MX", "NS", "PTR", "SOA", "SRV", "TXT"] = Field(
         "A", description="The type of record.", examples=["MX"]
     )
-    server: str | None = Field(
+    server: OneLine | None = Field(
         None, description="Address of the server to ask; by default those of /etc/resolv.conf.", examples=["10.0.0.53"]
     )
     port: Port = Field(53, description="The server's port.", examples=[53])
@@ -199,9 +223,9 @@ class Dns(Arguments):
 class Certificate(Arguments):
     """How many days a certificate is still valid; that it is trusted and made for its host."""
 
-    host: str | None = _HOST
+    host: OneLine | None = _HOST
     port: Port = Field(443, description="The TLS port.", examples=[8443])
-    server_name: str | None = Field(
+    server_name: OneLine | None = Field(
         None, description="The name to ask for and to verify; by default the host.", examples=["www.example.net"]
     )
     file: str | None = Field(

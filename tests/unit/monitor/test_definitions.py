@@ -72,7 +72,10 @@ def test_who_reports_what() -> None:
     nobodys = node("shelf", agent=False, checked_from=None)
     found = fleet(
         document(
-            node("home"), switch, nobodys, services=(service("home", "disk"), service("switch", "web"), service("shelf", "x"))
+            node("home"),
+            switch,
+            nobodys,
+            services=(service("home", "disk"), service("switch", "web"), service("shelf", "x")),
         )
     )
     assert found.reported_by == {"home": [("switch", None), ("home", "disk"), ("switch", "web")]}

@@ -38,7 +38,9 @@ def test_what_is_certain_or_well_is_not_lost() -> None:
 
 
 def test_a_first_result_that_does_not_come_is_asked_for(tmp_path: Path) -> None:
-    world = World(tmp_path, document(node("web"), node("db"), services=(service("web", "disk"), service("web", "load"))))
+    world = World(
+        tmp_path, document(node("web"), node("db"), services=(service("web", "disk"), service("web", "load")))
+    )
     world.report("web", ("web", "disk", 0))
     assert lost.results(world.board, "web", world.now) == []
     world.wait(31, "web")
@@ -47,7 +49,7 @@ def test_a_first_result_that_does_not_come_is_asked_for(tmp_path: Path) -> None:
 
 
 def test_after_a_first_result_that_did_not_count_the_verdict_comes_in_time(tmp_path: Path) -> None:
-    """The monitor did not know the check yet when its first result came; the node server counts that one, the monitor does not."""
+    """The first result came before the check was known: the node server counts it, the monitor does not."""
     world = World(tmp_path, document(node("web")))
     defined = document(node("web"), services=(service("web", "homepage", attempts=3, retry=15, interval=60),))
     attempts = 0

@@ -42,3 +42,42 @@ def test_arguments_come_with_their_defaults():
     args = checks.arguments("disk", {"path": "/srv"})
     assert args.path == ["/srv"]
     assert str(args.critical) == "90"
+
+
+@pytest.mark.parametrize("letter", ["\r", "\n", "\0", "\x7f", "\x85", "\t"])
+@pytest.mark.parametrize(
+    ("plugin", "args", "where"),
+    [
+        ("http", {"url": "http://www.example.net/ HTTP/1.1{}X: y"}, "args.url"),
+        ("http", {"url": "/", "headers": {"X": "y{}Z: 1"}}, "args.headers.X"),
+        ("tcp", {"host": "db-1{}", "port": 22}, "args.host"),
+        ("ping", {"host": "db-1{}"}, "args.host"),
+        ("clock", {"server": "ntp{}.example.net"}, "args.server"),
+        ("dns", {"name": "www{}.example.net"}, "args.name"),
+        ("dns", {"name": "www.example.net", "server": "10.0.0.53{}"}, "args.server"),
+        ("certificate", {"server_name": "www{}.example.net"}, "args.server_name"),
+    ],
+)
+def test_what_goes_over_a_wire_holds_no_control_characters(plugin, args, where, letter):
+    (fault,) = checks.faults(plugin, filled(args, letter))
+    assert fault.path == where
+    assert "must not hold control characters" in fault.message and ascii(letter)[1:-1] in fault.message
+    assert letter not in fault.message
+    assert checks.faults(plugin, filled(args, "")) == []
+
+
+def filled(value, letter):
+    if isinstance(value, dict):
+        return {name: filled(part, letter) for name, part in value.items()}
+    return value.replace("{}", letter) if isinstance(value, str) else value
+
+
+@pytest.mark.parametrize("name", ["", "X Y", "X:", "X\r\nY", "Ä"])
+def test_a_header_has_a_name_that_is_one(name):
+    (fault,) = checks.faults("http", {"url": "/", "headers": {name: "y"}})
+    assert "is no name of a header" in fault.message and "\n" not in fault.message
+
+
+def test_what_tcp_sends_and_http_posts_may_hold_lines():
+    assert checks.faults("tcp", {"port": 25, "send": "QUIT\r\n"}) == []
+    assert checks.faults("http", {"url": "/", "method": "POST", "body": "a\r\nb"}) == []

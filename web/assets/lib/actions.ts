@@ -3,7 +3,7 @@
 import { all, find } from "./dom";
 import { postJson } from "./http";
 import { refreshSoon } from "./refresh";
-import { attempt } from "./toast";
+import { attempt, type Outcome } from "./toast";
 
 export interface Target {
   node: string;
@@ -59,11 +59,12 @@ export async function act(action: Action, targets: Target[]): Promise<boolean> {
   let fields: Record<string, string> | null = {};
   if (action === "acknowledge" || action === "downtime") fields = await ask(`ask-${action}`, { what: named(targets) });
   if (!fields) return false;
+  const meanwhile = action === "recheck" ? `${named(targets)}: asked to check now, waiting for the result…` : "";
   return attempt(async () => {
-    const { message } = await postJson<{ message: string }>(`/do/${action}`, { targets, ...fields });
+    const outcome = await postJson<Outcome>(`/do/${action}`, { targets, ...fields });
     refreshSoon();
-    return message;
-  });
+    return outcome;
+  }, meanwhile);
 }
 
 /** Let the page's buttons with data-act work on the row they stand in. */

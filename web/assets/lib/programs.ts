@@ -55,6 +55,6 @@ export function programs(): void {
     if (!button || !row) return;
     const { place = "", program = "" } = row.dataset;
     if (button.dataset.programAct) void change(place, program, button.dataset.programAct);
-    else void showLog(place, program).catch((error) => say(String(error), true));
+    else void showLog(place, program).catch((error) => say(String(error), { error: true }));
   });
 }

@@ -3,7 +3,6 @@
 Everything is done in the person's own name; the servers decide whether they may.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from flask import Blueprint, Response, g, jsonify, request
@@ -11,15 +10,15 @@ from pydantic import Field, ValidationError
 
 from nodeward.core import clock
 from nodeward.core.client import Client
-from nodeward.core.errors import BadInput, NodewardError
+from nodeward.core.errors import BadInput
 from nodeward.core.http import Body, problems_of
 from nodeward.web import auth, backends
+from nodeward.web.pages.recheck import running, sentence, worst
 from nodeward.web.views import all_at_once
 
 blueprint = Blueprint("actions", __name__, url_prefix="/do")
 
 MOST = 1000
-NODE_ITSELF = "-"  # the node server's word for the check without a service
 
 
 class Target(Body):
@@ -99,28 +98,15 @@ def downtime() -> Response:
 
 @blueprint.post("/recheck")
 def recheck() -> Response:
-    """Run checks now, each on its node; say which could not."""
+    """Run checks now, each on its node; say what they found, and which could not be run."""
     auth.needs("operator")
     wanted = body(Targets)
-    asks = {f"{target.node}/{target.service}": _running(target) for target in wanted.targets}
-    failed = {name: sentence for name, sentence in all_at_once(asks).items() if sentence}
-    if failed:
-        raise BadInput(f"Not checked: {'; '.join(list(failed.values())[:5])}")
-    return said(f"Checked again: {_what(wanted.targets)}.")
-
-
-def _running(target: Target) -> Callable[[], str]:
-    def run() -> str:
-        try:
-            found = backends.config().get(f"/api/v1/objects/node/{target.node}")
-            runner = found.get("object", found).get("checked_from") or target.node
-            service = target.service or NODE_ITSELF
-            backends.node(runner).post(f"/api/v1/checks/{service}/run", query={"node": target.node}, timeout=70.0)
-        except NodewardError as error:
-            return error.detail
-        return ""
-
-    return run
+    asks = {name: running(target.node, target.service, name) for target in wanted.targets for name in [_named(target)]}
+    outcomes = list(all_at_once(asks).values())
+    if not any(outcome.state for outcome in outcomes):
+        raise BadInput(sentence(outcomes))
+    failed = sum(not outcome.state for outcome in outcomes)
+    return jsonify(message=sentence(outcomes), state=worst(outcomes), failed=failed)
 
 
 @blueprint.post("/program")
@@ -148,6 +134,8 @@ def said(sentence: str) -> Response:
 
 
 def _what(targets: list[Target]) -> str:
-    first = targets[0]
-    name = f"{first.node} · {first.service}" if first.service else first.node
-    return name if len(targets) == 1 else f"{len(targets)} of them"
+    return _named(targets[0]) if len(targets) == 1 else f"{len(targets)} of them"
+
+
+def _named(target: Target) -> str:
+    return f"{target.node} · {target.service}" if target.service else target.node
