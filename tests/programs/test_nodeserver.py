@@ -16,6 +16,7 @@ from fakes.monitor import FakeMonitor
 from fakes.nodeserver import NodeserverProcess, check
 from nodeward.core import clock, tokens
 from nodeward.core.spool import Spool
+from nodeward.supervise.machine import processes
 
 RARELY = 1e6  # seconds: no slot of such a check falls into the test
 
@@ -189,7 +190,7 @@ def test_a_killed_worker_takes_its_plugins_with_it_and_their_checks_run_again(no
     (sleeper,) = monitor.wait_for(lambda: _processes_with("sleep 876.543"))
     sleeper.parent().kill()
     assert monitor.wait_for(lambda: monitor.of("once"))[0].output == "second time"
-    monitor.wait_for(lambda: not sleeper.is_running())
+    monitor.wait_for(lambda: processes.ended(sleeper))
     assert node.ask("/api/v1/checks")[1]["nodeserver"]["workers_lost"] == 1
 
 

@@ -41,8 +41,8 @@ def context(fleet: Fleet, node: str, servers: dict[str, str], heartbeat: float) 
 def digest(given: Context) -> str:
     """Return the hash of a context: two bundles with the same one say the same."""
     rest = {key: value for key, value in given.items() if key != "checks"}
-    rows = [render.written(row) for row in given["checks"]]
-    return hashlib.sha256(json.dumps([rest, rows], sort_keys=True).encode()).hexdigest()
+    rows = [json.dumps(rest, sort_keys=True), *map(render.written, given["checks"])]
+    return hashlib.sha256("\n".join(rows).encode()).hexdigest()
 
 
 def _checks(fleet: Fleet, node: str) -> list[Written]:

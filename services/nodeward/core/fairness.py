@@ -7,6 +7,8 @@ does the rest of a request that shows no token in force.
 """
 
 import contextlib
+import functools
+import io
 import ipaddress
 import socket
 import threading
@@ -15,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from cheroot.makefile import MakeFile
 from cheroot.server import HTTPConnection, HTTPRequest
 from cheroot.wsgi import Server as CherootServer
 
@@ -79,6 +82,7 @@ class Shares:
         return who == "here" or (since is not None and self._monotonic() - since < KNOWN_SECONDS)
 
 
+@functools.lru_cache(maxsize=16_384)
 def _who(address: str | None) -> str:
     """One who has an IPv6 network has its addresses by the billion: they are one."""
     try:
@@ -90,6 +94,35 @@ def _who(address: str | None) -> str:
             return "here" if found.is_loopback else str(ipaddress.ip_network((found, 64), strict=False))
         found = found.ipv4_mapped
     return "here" if found.is_loopback else str(found)
+
+
+class _Socket(socket.SocketIO):
+    """A socket to read from; `silent`: it says that nothing has come, without a look."""
+
+    silent = False
+
+    def readinto(self, into: Any) -> int | None:
+        return None if self.silent else super().readinto(into)
+
+
+class _Reader(io.BufferedReader):
+    """What a connection is read through: Python's own reader, where cheroot takes the one that is written in Python."""
+
+    def __init__(self, sock: socket.socket, size: int) -> None:
+        self._socket = _Socket(sock, "r")
+        super().__init__(self._socket, size)
+
+    def has_data(self) -> bool:
+        """Whether something was read already that nobody asked for yet: the next request, sent behind the first."""
+        self._socket.silent = True
+        try:
+            return bool(self.peek(1))
+        finally:
+            self._socket.silent = False
+
+
+def _stream(sock: socket.socket, mode: str, size: int) -> Any:
+    return _Reader(sock, size) if "r" in mode else MakeFile(sock, mode, size)
 
 
 class _Request(HTTPRequest):
@@ -114,6 +147,9 @@ class _Request(HTTPRequest):
 
 class _Connection(HTTPConnection):
     RequestHandlerClass = _Request
+
+    def __init__(self, server: "FairServer", sock: socket.socket, makefile: Callable[..., Any] = MakeFile) -> None:
+        super().__init__(server, sock, _stream if makefile is MakeFile else makefile)
 
     def communicate(self) -> bool:
         """Work on one request, then let the next of the same address have its turn."""

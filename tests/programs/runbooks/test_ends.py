@@ -7,6 +7,7 @@ import sys
 import psutil
 
 from fakes.runbook_node import processes_of
+from nodeward.supervise.machine import processes
 from support.until import until
 
 # A program with children, one in a session of its own, a daemon that was forked twice, and one that is deaf.
@@ -66,7 +67,7 @@ def test_a_killed_node_server_leaves_no_process_and_a_true_record(fresh, tmp_pat
     fresh.process.kill()
     fresh.process.wait(10)
     until(lambda: not processes_of(run), 40)
-    assert not [each for each in own if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+    assert all(processes.ended(each) for each in own)
     fresh.start()
     fresh.wait_until_ready(60)
     row = fresh.row(run)
@@ -134,4 +135,4 @@ def test_old_records_are_given_up(config, tmp_path):
         node.has("steps: [{run: ['true']}]")
         runs = [node.run()["id"] for _ in range(4)]
         until(lambda: [row["id"] for row in node.ask("/api/v1/runs", "viewer")[1]["items"]] == runs[:1:-1], 30)
-        assert not (tmp_path / "nodeserver" / "runs" / runs[0]).exists()
+        until(lambda: not (tmp_path / "nodeserver" / "runs" / runs[0]).exists(), 30)

@@ -105,6 +105,15 @@ def test_an_address_that_cannot_be_taken_apart_is_the_callers_fault(server: Serv
         assert link.recv(100).startswith(b"HTTP/1.1 400 ")
 
 
+def test_requests_sent_at_once_are_answered_one_after_the_other(server: Server) -> None:
+    body = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"
+    last = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as link:
+        link.sendall(body + body + last)
+        came = b"".join(iter(lambda: link.recv(4096), b""))
+    assert came.count(b"HTTP/1.1 200 OK") == 3
+
+
 def test_connections_that_say_nothing_leave_threads_for_others(server: Server) -> None:
     silent = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(20)]
     with urllib3.PoolManager(source_address=("127.0.0.2", 0)) as other:
