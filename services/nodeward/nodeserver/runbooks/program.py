@@ -107,13 +107,16 @@ class Program:
         return int(self._child.exitstatus or 0)
 
     def close(self) -> None:
-        """Give the terminal back. What still holds it is hung up on."""
+        """Give the terminal back. What still holds it is hung up on.
+
+        By the file object that owns it: closed past that, the number would be closed once more when the object goes, and may be
+        somebody else's by then.
+        """
         try:
-            os.close(self._child.child_fd)
-            self._child.ptyproc.closed = True
-            self._child.closed = True
+            self._child.ptyproc.fileobj.close()
         except OSError:
-            pass  # closed already
+            pass  # closed it is all the same
+        self._child.ptyproc.closed = self._child.closed = True
 
     def _over(self) -> bool:
         """Whether it ended a moment ago: by then everything it printed has come."""
