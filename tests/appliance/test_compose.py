@@ -1,17 +1,14 @@
 """`docker compose up --build`, for real: what an operator gets, what containers may do, what happens when a program is lost."""
 
 import json
-import os
-import subprocess
-import sys
+import re
 import time
-from pathlib import Path
 
 import pytest
 
-from nodeward.core.client import Client
 from nodeward.core.errors import NodewardError
 from support.appliance import ROOT
+from support.composed import VAR, Composed
 from support.docker_collection import docker_collection
 from support.rolled_fleet import changed
 from support.until import until
@@ -26,74 +23,18 @@ STOP_SECONDS = 75  # compose.yaml's stop_grace_period
 LOOPBACK = "127.0.0.1"
 
 
-class Appliance:
-    """The composed appliance, under a project name of its own and on ports that Docker chooses."""
-
-    def __init__(self, store: str) -> None:
-        self.project = f"nodeward-test-{os.getpid()}-{store}"
-        self.store = store
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("NODEWARD_", "COMPOSE_"))}
-        chosen = {
-            f"NODEWARD_{role}_PORT": "0" for role in ("WEB", "CONFIGSERVER", "LOGSERVER", "MONITOR", "LOGSERVER_SYSLOG")
-        }
-        if store == "mongodb":
-            chosen |= {"NODEWARD_STORE": "mongodb://mongodb/nodeward", "COMPOSE_PROFILES": "mongodb"}
-        self.environment = {**kept, **chosen, "BUILDKIT_PROGRESS": "plain"}
-
-    def compose(self, *arguments, check=True):
-        done = subprocess.run(
-            ["docker", "compose", "--project-name", self.project, *arguments],
-            cwd=ROOT,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=550,
-            check=False,
-        )
-        assert done.returncode == 0 or not check, f"{arguments}: {done.stdout[-3000:]}{done.stderr[-3000:]}"
-        return done
-
-    def exec(self, service, *command, check=True):
-        return self.compose("exec", "-T", service, *command, check=check).stdout
-
-    def begin(self, service, *command):
-        """Start a command in a container and do not wait for it; what it says on both streams comes on one."""
-        return subprocess.Popen(
-            ["docker", "compose", "--project-name", self.project, "exec", "-T", service, *command],
-            cwd=ROOT,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-
-    def container(self, service):
-        """What Docker knows of the container, running or not."""
-        identifier = self.compose("ps", "--all", "--quiet", service).stdout.strip()
-        return json.loads(subprocess.run(["docker", "inspect", identifier], check=True, capture_output=True).stdout)[0]
-
-    def healthy(self, service):
-        state = self.container(service)["State"]
-        return state["Running"] and state["Health"]["Status"] == "healthy"
-
-    def client(self, service, port):
-        """A client of a server, from this machine, as the administrator that the command line is."""
-        address = self.compose("port", service, str(port)).stdout.strip()
-        return Client(
-            f"http://{address}", self.exec("configserver", "cat", "/var/lib/nodeward/secrets/cli/token").strip()
-        )
-
-
 @pytest.fixture(scope="module", params=["sqlite", pytest.param("mongodb", marks=pytest.mark.mongodb)])
 def appliance(request):
-    made = Appliance(request.param)
-    try:
-        made.compose("up", "--build", "--detach", "--wait", "--wait-timeout", "300")
-        yield made
-    finally:
-        made.compose("down", "--volumes", "--timeout", "20")
-        assert made.compose("ps", "--all", "--quiet").stdout == ""
+    with Composed(request.param) as started:
+        yield started
+
+
+def pids(appliance):
+    """The processes of the nodes' programs."""
+    return {
+        node: {name: appliance.exec(node, "supervisorctl", "pid", name).strip() for name in PROGRAMS[node]}
+        for node in ("node-a", "node-b")
+    }
 
 
 def test_every_container_is_healthy_and_its_programs_run_under_supervisord_as_pid_1(appliance):
@@ -183,33 +124,113 @@ def test_a_role_runs_in_the_foreground_of_its_container_and_goes_back_to_supervi
     until(lambda: "RUNNING" in appliance.exec("node-b", "supervisorctl", "status", "tailflog", check=False), 60)
 
 
-def play(appliance, playbook, *words, **environment):
-    """Run a playbook on this machine, as an operator with a token does; the nodes' ports are not published."""
-    config = appliance.client("configserver", 7401)
-    token = appliance.exec("configserver", "cat", "/var/lib/nodeward/secrets/cli/token").strip()
-    named = {"NODEWARD_URL": config.url, "NODEWARD_TOKEN": token}
-    return subprocess.run(
-        [Path(sys.executable).with_name("ansible-playbook"), f"playbooks/{playbook}.yml", *words],
-        cwd=ROOT / "ansible",
-        env={**appliance.environment, **named, "ANSIBLE_NOCOLOR": "1", **environment},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
+SHIPPED = ROOT / "config" / "runbooks"
+SECRET = "open-sesame-4711"
+RUNBOOKS = """
+kind: runbook
+name: type-secret
+parameters: {word: {type: secret}}
+steps:
+  - shell: |
+      printf 'word: '; read -r word; echo "it has ${#word} characters and is $word"
+      until [ -e /tmp/enough ]; do sleep 0.2; done
+    expect: [{pattern: 'word: $', send: '{{ word }}'}]
+---
+kind: runbook
+name: carry
+parameters: {file: {pattern: '/tmp/[a-z]+'}, to: {type: node}}
+steps: [{copy: {from: {node: node-a, path: '{{ file }}'}, to: {node: '{{ to }}', path: '{{ file }}'}}}]
+---
+kind: runbook
+name: go-on-for-long
+steps: [{shell: "setsid sleep 7001 & sleep 7002 & echo here they are; sleep 7003", timeout: 1h}]
+"""
+
+
+def commands(appliance, service):
+    """The arguments of every process in a container, as `ps` shows them to everybody there."""
+    each = "for it in /proc/[0-9]*/cmdline; do tr '\\0' ' ' < $it; echo; done 2>/dev/null"
+    return [line.strip() for line in appliance.exec(service, "sh", "-c", each, check=False).splitlines()]
+
+
+def begun(appliance, runbook, *words, given=""):
+    """Start a run on node-a and do not follow it; return its id."""
+    answer = appliance.nodeward("run", runbook, "--node", "node-a", "-o", "json", *words, given=given)
+    return json.loads(answer.stdout)["id"]
+
+
+def printed(appliance, run):
+    """What a run has printed so far, as people see it."""
+    return appliance.nodeward("runs", "show", run, "--node", "node-a").stdout
+
+
+def test_a_shipped_runbook_runs_on_a_node_and_is_followed(appliance):
+    appliance.nodeward("apply", "-f", "-", given=(SHIPPED / "collect-diagnostics.yaml").read_text())
+    followed = appliance.nodeward("run", "collect-diagnostics", "--node", "node-a", "--follow")
+    assert "Linux node-a" in followed.stdout
+    assert re.search("nodeserver +RUNNING", followed.stdout)
+    assert followed.stderr.strip().endswith("succeeded")
+    assert "Exception ignored" not in appliance.compose("logs", "node-a").stdout
+
+
+def test_a_secret_typed_in_a_run_is_found_nowhere(appliance):
+    appliance.nodeward("apply", "-f", "-", given=RUNBOOKS)
+    run = begun(appliance, "type-secret", "--from-file", "word=-", given=SECRET)
+    told = until(lambda: said if "characters and is" in (said := printed(appliance, run)) else None, 60, every=0.2)
+    assert f"it has {len(SECRET)} characters and is •••••" in told
+    assert SECRET not in told
+    for service in ("node-a", "configserver"):
+        assert not any(SECRET in line for line in commands(appliance, service))
+    appliance.exec("node-a", "touch", "/tmp/enough")
+    ended = appliance.nodeward("runs", "show", run, "--node", "node-a", "--follow")
+    assert SECRET not in ended.stdout + ended.stderr
+    assert "succeeded" in ended.stderr
+    for service in (
+        "node-a",
+        "node-b",
+        "configserver",
+        "logserver",
+        "monitor",
+        "web",
+    ):  # the pattern comes on standard input
+        found = appliance.exec(service, "grep", "-rlF", "-D", "skip", "-f", "-", VAR, "/tmp", given=SECRET, check=False)
+        assert found == "", service
+    assert SECRET not in appliance.compose("logs").stdout
+    assert appliance.client("logserver", 7402).get("/api/v1/logs", {"q": f'"{SECRET}"'})["items"] == []
+
+
+def test_a_file_is_carried_from_one_node_to_another(appliance):
+    appliance.nodeward("apply", "-f", "-", given=RUNBOOKS)
+    appliance.exec("node-a", "sh", "-c", "head -c 700000 /dev/urandom > /tmp/cargo")
+    carried = appliance.nodeward(
+        "run", "carry", "-p", "file=/tmp/cargo", "-p", "to=node-b", "--node", "node-a", "--follow"
     )
+    sums = {appliance.exec(node, "sha256sum", "/tmp/cargo").split()[0] for node in ("node-a", "node-b")}
+    assert len(sums) == 1
+    assert f"700000 bytes, sha256 {sums.pop()}" in carried.stdout
+    refused = appliance.nodeward(
+        "run", "carry", "-p", "file=/tmp/none", "-p", "to=node-b", "--node", "node-a", "--follow", check=False
+    )
+    assert (refused.returncode, "/tmp/none" in refused.stderr) == (1, True)
 
 
-def pids(appliance):
-    """The processes of the nodes' programs."""
-    return {
-        node: {name: appliance.exec(node, "supervisorctl", "pid", name).strip() for name in PROGRAMS[node]}
-        for node in ("node-a", "node-b")
-    }
+def test_a_run_that_is_stopped_leaves_no_process_and_a_true_record(appliance):
+    appliance.nodeward("apply", "-f", "-", given=RUNBOOKS)
+    run = begun(appliance, "go-on-for-long")
+    started = {"sleep 7001", "sleep 7002", "sleep 7003"}
+    until(lambda: started <= set(commands(appliance, "node-a")), 60, every=0.2)
+    appliance.nodeward("runs", "stop", run, "--node", "node-a")
+    followed = appliance.nodeward("runs", "show", run, "--node", "node-a", "--follow", check=False)
+    assert followed.returncode == 1
+    assert not started & set(commands(appliance, "node-a"))
+    record = json.loads(appliance.nodeward("runs", "show", run, "--node", "node-a", "-o", "json").stdout)
+    assert (record["state"], record["detail"], record["steps"][0]["state"]) == ("stopped", "Stopped by cli.", "stopped")
+    assert "here they are" in followed.stdout
 
 
 def test_a_changed_check_is_rolled_out_a_hand_edit_is_found_and_the_second_run_changes_nothing(appliance):
     config = appliance.client("configserver", 7401)
-    settled = play(appliance, "rollout")
+    settled = appliance.play("rollout")
     assert settled.returncode == 0, settled.stdout + settled.stderr
     before = pids(appliance)
     check = {
@@ -220,21 +241,21 @@ def test_a_changed_check_is_rolled_out_a_hand_edit_is_found_and_the_second_run_c
         "interval": "20s",
     }
     config.put("/api/v1/objects/check/ping-node-a", {**check, "args": {"host": "node-a"}})
-    done = play(appliance, "rollout")
+    done = appliance.play("rollout")
     assert done.returncode == 0, done.stdout + done.stderr
     assert changed(done)["node-a"] == 0 and changed(done)["node-b"] > 0
     after = pids(appliance)
     assert after["node-a"] == before["node-a"]
     assert {name for name, pid in after["node-b"].items() if pid != before["node-b"][name]} == {"nodeserver"}
-    again = play(appliance, "rollout")
+    again = appliance.play("rollout")
     assert (again.returncode, changed(again)) == (0, {"node-a": 0, "node-b": 0})
     file = "/var/lib/nodeward/nodeserver/bundle/nodeserver.json"
     appliance.exec("node-b", "sed", "-i", 's/"host": "node-a"/"host": "node-b"/', file)
-    drift = play(appliance, "drift")
+    drift = appliance.play("drift")
     assert (drift.returncode, changed(drift)) == (2, {"node-a": 0, "node-b": 1})
     rolled = appliance.compose("exec", "-T", "configserver", "nodeward", "rollout", check=False)
     assert rolled.returncode == 0, rolled.stdout + rolled.stderr
-    assert play(appliance, "drift").returncode == 0
+    assert appliance.play("drift").returncode == 0
 
 
 @pytest.mark.parametrize("appliance", ["sqlite"], indirect=True)  # the same with either store
@@ -251,10 +272,10 @@ def test_the_same_over_a_connection_to_a_container(appliance):
         "ansible_host": f"{appliance.project}-{{{{ nodeward_node }}}}-1",
     }
     words = ("--limit", "node-b", "-e", json.dumps(reach))
-    done = play(appliance, "rollout", *words, **collections)
+    done = appliance.play("rollout", *words, **collections)
     assert done.returncode == 0, done.stdout + done.stderr
     assert changed(done)["node-b"] > 0
-    again = play(appliance, "rollout", *words, **collections)
+    again = appliance.play("rollout", *words, **collections)
     assert (again.returncode, changed(again)) == (0, {"node-b": 0})
 
 
@@ -330,6 +351,41 @@ def test_what_was_acknowledged_outlives_the_store_and_meanwhile_the_roles_say_wh
     assert {row["id"] for row in monitor.get("/api/v1/events", {"limit": 1000})["items"]} >= events
     came = until(lambda: logserver.get("/api/v1/logs", {"q": f'"{meanwhile}"'})["items"], 90, every=0.5)
     assert [(row["node"], row["source"], row["raw"]) for row in came] == [("node-a", "supervisor", meanwhile)]
+
+
+def test_what_was_backed_up_comes_back_and_what_came_since_is_gone(appliance, tmp_path):
+    logserver, config = appliance.client("logserver", 7402), appliance.client("configserver", 7401)
+    file = f"{VAR}/kept.nodeward"
+
+    def stored(text):
+        return len(logserver.get("/api/v1/logs", {"q": f'"{text}"'})["items"])
+
+    def happens_on_node_a(text):
+        appliance.exec("node-a", "sh", "-c", f"echo {text} >> {VAR}/log/supervisord.log")
+        until(lambda: stored(text), 60, every=0.3)
+
+    happens_on_node_a("written before the backup")
+    revisions = config.get("/api/v1/revisions")["items"]
+    appliance.nodeward("backup", file)
+    appliance.compose("cp", f"configserver:{file}", str(tmp_path))
+    appliance.exec("configserver", "rm", file)
+    config.delete("/api/v1/objects/check/uptime")
+    happens_on_node_a("written since the backup")
+
+    content = (tmp_path / "kept.nodeward").read_bytes()
+    appliance.exec("configserver", "sh", "-c", f"umask 077; cat > {file}", given=content)
+    refused = appliance.nodeward("restore", file, check=False)
+    assert (refused.returncode, "is not empty" in refused.stderr) == (1, True)
+    restored = appliance.nodeward("restore", "--force", file)
+    rows = [re.split(" {2,}", line.strip()) for line in restored.stdout.splitlines()[1:4]]
+    assert [row[0] for row in rows] == ["registry", "states", "logs"]
+    assert all(row[1] == row[2] for row in rows)
+    assert config.get("/api/v1/revisions")["items"] == revisions
+    assert config.get("/api/v1/objects/check/uptime")["plugin"] == "uptime"
+    assert (stored("written before the backup"), stored("written since the backup")) == (1, 0)
+    for service in SERVICES:
+        until(lambda service=service: appliance.healthy(service), 60, every=0.5)
+    happens_on_node_a("written after the restore")
 
 
 def test_everything_stops_gracefully_and_in_time(appliance):
