@@ -3,7 +3,8 @@
 Lines are those of real systems (the loghub samples) with every digit drawn anew, so that compression is not flattered, from 200
 hosts of uneven share, a thousand a second. Ours come as the wire's batches, one host's lines in each; VictoriaLogs gets JSON
 lines, with the host as its stream. Rows per CPU second count everything a side does to store them, until it has settled: on our
-side the log server and its compacting process. Rows a second are measured over the first two million, whose requests are made
+side the log server and its compacting process. Bytes on disk are those of all files once they do not change any more, on both
+sides, and only then questions are asked. Rows a second are measured over the first two million, whose requests are made
 beforehand. Ten rare words stand in one line of 100,000 each, and are asked for in turn; a page is a hundred records.
 """
 
@@ -175,7 +176,7 @@ def measure_ours(rows: int, rounds: int) -> Figures:
             figures.rows_per_second = store(_bodies(rows), server.send, settle)
         figures.rows_per_cpu_second = rows / (_servers.cpu(pid) - before)
         figures.memory, figures.backlog = memory.value, backlog.value
-        figures.bytes_per_row = _servers.size(logs) / rows
+        figures.bytes_per_row = _settled_size(logs) / rows
         assert _servers.metric(server, "nodeward_log_records") == rows, "not every row is stored"
         _measure_queries(figures, rows, rounds, lambda asked: _ask(server, asked))
     return figures

@@ -124,6 +124,15 @@ def translated(path: Path | None = None) -> Iterator[None]:
         raise StoreDamaged(f"{where} cannot be read: {text}. Restore a backup, or move the file away.") from error
 
 
+def settle(connection: sqlite3.Connection, seconds: float = 0.0) -> None:
+    """Bring what the WAL holds into the database and cut it to nothing; not where somebody still reads after `seconds`."""
+    connection.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
+    try:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
+
+
 class Readers:
     """One read-only connection per thread to one database."""
 

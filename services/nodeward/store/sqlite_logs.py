@@ -95,7 +95,10 @@ class SqliteLogShelf(MomentShelf):
         with self._upkeep:
             to_seq = self._hot.pending() or due(self._hot.state, now)
             if to_seq is None:
-                return self._tidy()
+                if self._tidy():
+                    return True
+                self._hot.rest()
+                return False
             self._hot.begin_compaction(to_seq)
             answer = self._compactor.do({"do": "compact", "from": self._hot.state.compacted, "to": to_seq})
             for seq in answer["unreadable"]:

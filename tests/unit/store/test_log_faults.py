@@ -57,6 +57,21 @@ def test_a_damaged_block_is_reported_and_passed_over(root: Path, part: str) -> N
     shelf.close()
 
 
+def test_a_shelf_at_rest_keeps_no_room_that_a_burst_took(root: Path) -> None:
+    shelf = SqliteLogShelf(root)
+    for burst in range(3):
+        lines = [Line(b"line %d %d " % (burst, number) + b"x" * 2000, NOON + number * SECOND) for number in range(2000)]
+        shelf.append([made(lines, source=f"s{burst}")], NOON)
+        assert len(shelf.search(LogQuery()).items) == 100  # its connections stay open
+    while shelf.compact(LATER):
+        pass
+    shelf.compact(LATER)  # only now it is sure that nothing comes any more
+    assert [path.stat().st_size for path in root.rglob("*-wal")] == [0, 0]
+    assert (root / "hot.db").stat().st_size < 3 * 1024 * 1024
+    assert len(found(shelf)) == 6000
+    shelf.close()
+
+
 def test_a_damaged_filter_denies_nothing_unsaid(root: Path) -> None:
     three_days(root).close()
     connection = sqlite3.connect(compactor.day_path(root, "2026-11-23"))

@@ -17,7 +17,7 @@ LATER = NOON + 1000 * DAY
 ROWS = 64  # records in a block, here
 BLOCKS = sieve.BLOCKS + 4
 TODAY = "2026-11-24"
-OLD = Path(__file__).parents[2] / "golden" / "logs-before-sieves"
+GOLDEN = Path(__file__).parents[2] / "golden"
 
 QUERIES = [
     LogQuery(),
@@ -194,25 +194,50 @@ def test_a_sieve_goes_with_the_last_of_its_blocks(root: Path) -> None:
     shelf.close()
 
 
-def old_shelf(root: Path) -> None:
-    """Make the files as they were before there were sieves: 3 times 40 records, of which the last 40 are hot."""
-    for name, path in (("hot", root / "hot.db"), (TODAY, compactor.day_path(root, TODAY))):
+def old_shelf(root: Path, name: str) -> None:
+    """Make the files as an earlier version left them: some times 40 records, of which the last 40 are hot."""
+    for file in (GOLDEN / name).glob("*.sql"):
+        path = root / "hot.db" if file.stem == "hot" else compactor.day_path(root, file.stem)
         path.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(path)
-        connection.executescript((OLD / f"{name}.sql").read_text())
+        connection.executescript(file.read_text())
         connection.execute("PRAGMA journal_mode = WAL")
         connection.close()
 
 
-def test_a_shelf_from_before_sieves_is_read_as_it_is_and_gathered_in_time(root: Path) -> None:
-    old_shelf(root)
-    shelf = SqliteLogShelf(root)
-    before = found(shelf)
-    assert sorted(raws(before)) == sorted(
+def old_lines(parts: int) -> list[bytes]:
+    return sorted(
         b"old part%d number %d of web-%d said Zebra%d" % (part, row, row % 3, row * 7)
-        for part in range(3)
+        for part in range(parts)
         for row in range(40)
     )
+
+
+def test_a_shelf_from_before_filters_were_salted_is_read_as_it_is_beside_new_blocks(root: Path) -> None:
+    """It has a day of three blocks in a sieve, one of a block with its own filters, and a hot batch."""
+    old_shelf(root, "logs-before-salt")
+    shelf = SqliteLogShelf(root)
+    before = found(shelf)
+    assert sorted(raws(before)) == old_lines(5)
+    for row in range(40):
+        assert len(found(shelf, LogQuery(terms=(Term(b"zebra%d" % (row * 7)),)))) == 5
+    assert rows(root, "SELECT count(*) FROM sieved", "2026-11-23") == [(3,)]
+    assert list(shelf.verify()) == []
+    filled(root, shelf=shelf)
+    gather(shelf)
+    assert rows(root, "SELECT min(block) FROM sieved") == [(1,)]  # both kinds of filters lie in it
+    assert [one for one in found(shelf) if one.record.raw.startswith(b"old")] == before
+    for row in range(40):
+        assert len(found(shelf, LogQuery(terms=(Term(b"zebra%d" % (row * 7)),)))) == 5
+    assert list(shelf.verify()) == []
+    shelf.close()
+
+
+def test_a_shelf_from_before_sieves_is_read_as_it_is_and_gathered_in_time(root: Path) -> None:
+    old_shelf(root, "logs-before-sieves")
+    shelf = SqliteLogShelf(root)
+    before = found(shelf)
+    assert sorted(raws(before)) == old_lines(3)
     zebra = LogQuery(terms=(Term(b"zebra21"),))
     assert rows(root, "PRAGMA user_version") == [(1,)]
     assert len(found(shelf, zebra)) == 3

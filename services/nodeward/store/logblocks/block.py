@@ -88,6 +88,7 @@ class Head:
     has_lengths: bool  # else each line ends where the next newline is
     pieces: list[Place]
     probes: int  # how many bits stand for a word in the filters
+    salted: bool  # whether they are other ones in each piece
     checks: list[int]  # crc32 of each shard of the filters
     levels: dict[int, int]  # how many records of each level
     totals: list[tuple[str, str, int, int, int]]  # node, source, records, raw bytes, parse errors
@@ -122,6 +123,7 @@ def encode(rows: Rows, from_seq: int, to_seq: int, part: int = 0) -> Encoded:
                 "has_lengths": NEWLINE in rows.raw,
                 "pieces": pieces,
                 "probes": filters.probes,
+                "salted": filters.salted,
                 "checks": [zlib.crc32(shard) for shard in _shards(filters)],
                 "levels": dict(zip(levels.tolist(), counts.tolist(), strict=True)),
                 "totals": _totals(rows),
@@ -155,6 +157,7 @@ def read_head(data: bytes, records: int) -> Head:
             has_lengths=body["has_lengths"],
             pieces=[Place(*place) for place in body["pieces"]],
             probes=body.get("probes", words.FORMER_PROBES),
+            salted=body.get("salted", False),
             checks=body["checks"],
             levels=body["levels"],
             totals=[tuple(total) for total in body["totals"]],

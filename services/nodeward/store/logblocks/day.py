@@ -23,6 +23,7 @@ PARTS = {"counters": "counters", "filters": "filters", "text": "texts"}
 _PAGE = 16384  # a block's parts are long: fewer, larger pages are followed faster
 _MMAP = 1 << 40
 _IDLE = 8  # connections kept open per file
+_PATIENCE = 0.2  # seconds to wait for searches before the WAL is left as it is
 _HEADS = 1024  # heads of blocks and of sieves kept in memory per file
 
 MIGRATIONS = [
@@ -108,7 +109,9 @@ class Writer:
                 self._connection.execute("DELETE FROM shards WHERE id >= ? AND id < ?", (first, first + words.SHARDS))
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file. Searches keep connections to it, so it is not the last that takes the WAL away: that is done here."""
+        with contextlib.suppress(sqlite3.Error):  # it is done again by the next one
+            sqlite.settle(self._connection, _PATIENCE)
         self._connection.close()
 
     def _insert(self, encoded: Encoded) -> None:

@@ -27,6 +27,8 @@ _CACHE_BYTES = 64 * 1024 * 1024
 _PAGE = 16384
 _WAL_BYTES = 16 * 1024 * 1024  # what the file beside the database is cut back to after a burst
 _FREE_PAGES = 512  # that the database may keep for later batches
+_QUIET_ROWS = 1000  # fewer than that between two calls of `rest`: there is time to tidy, and nobody needs the room
+_QUIET_BYTES = 1024 * 1024  # of WAL, and of free pages, that are not worth it
 
 MIGRATIONS = [
     """
@@ -117,7 +119,9 @@ class HotPart:
         self._cache = _Cache(_CACHE_BYTES)
         self.arrived = threading.Condition()
         self._brake = Brake(lambda: self.bytes)
+        self._wal = path.with_name(f"{path.name}-wal")
         self.state = self._load()
+        self._rested_at = 0
         self.bytes = sum(entry.bytes for entry in self.state.entries)
 
     def append(self, batches: Sequence[tuple[Batch, bytes]], received: int) -> list[Outcome]:
@@ -178,13 +182,22 @@ class HotPart:
                     )
                 self._connection.execute("DELETE FROM hot WHERE seq < ?", (to_seq,))
                 self._connection.execute("UPDATE marks SET compacted = ?, compacting = NULL", (to_seq,))
-            self._shrink()
+            self._shrink(_FREE_PAGES)
             kept = tuple(entry for entry in self.state.entries if entry.seq >= to_seq)
             for entry in self.state.entries[: len(self.state.entries) - len(kept)]:
                 self._cache.drop(entry.seq)
                 self.bytes -= entry.bytes
             self.state = State(kept, to_seq, self.state.next_seq)
         self._brake.release()
+
+    def rest(self) -> None:
+        """There is nothing to compact: where little comes in, give back what the last burst took."""
+        before, self._rested_at = self._rested_at, self.state.next_seq
+        if self._rested_at - before < _QUIET_ROWS:
+            with self._writing, sqlite.translated():
+                self._shrink(_QUIET_BYTES // _PAGE)
+                if self._wal.stat().st_size > _QUIET_BYTES:
+                    sqlite.settle(self._connection)
 
     def sources(self) -> list[SourceTotals]:
         """Return the totals by node and source."""
@@ -226,12 +239,12 @@ class HotPart:
             self._readers.close()
             self._connection.close()
 
-    def _shrink(self) -> None:
-        """Give back the room that a burst took. A database from before this was thought of keeps it."""
+    def _shrink(self, keep: int) -> None:
+        """Give back the room that a burst took, but for some pages. A database from before this was thought of keeps it."""
         (free,) = self._connection.execute("PRAGMA freelist_count").fetchone()
-        if free > 2 * _FREE_PAGES:
+        if free > 2 * keep:
             # `execute` would take one step of it, which is one page
-            self._connection.executescript(f"PRAGMA incremental_vacuum({free - _FREE_PAGES})")
+            self._connection.executescript(f"PRAGMA incremental_vacuum({free - keep})")
 
     def _load(self) -> State:
         entries = []

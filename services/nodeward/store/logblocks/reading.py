@@ -54,15 +54,15 @@ class Reader:
     def filters(self) -> Filters:
         """Return the block's own filters."""
         data = b"".join([self._shard(number) for number in range(words.SHARDS)])
-        return Filters(self.meta.pieces, self.meta.width, data, self.head.probes)
+        return self._filters(data)
 
     def _tested(self, wanted: Wanted) -> Mask:
         result = np.ones(self.meta.pieces, np.bool_)
+        filters = self._filters(b"")
         for group in wanted:
             any_of = np.zeros(self.meta.pieces, np.bool_)
             for word in group:
-                shard = self._shard(words.shard_of(word))
-                any_of |= words.test(shard, self.meta.pieces, self.meta.width, word, self.head.probes)
+                any_of |= words.test(self._shard(words.shard_of(word)), filters, word)
             result &= any_of
             if not result.any():
                 break
@@ -119,6 +119,9 @@ class Reader:
         self.counter("count")
         for number in range(self.meta.pieces):
             self.piece(number).all_rows()
+
+    def _filters(self, data: bytes) -> Filters:
+        return Filters(self.meta.pieces, self.meta.width, data, self.head.probes, self.head.salted)
 
     def _shard(self, number: int) -> bytes:
         size = self.meta.pieces * self.meta.width

@@ -31,6 +31,7 @@ class Member(NamedTuple):
     pieces: int
     width: int
     probes: int
+    salted: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,8 @@ class Sieve:
     def _test(self, word: int, read: Callable[[int], bytes]) -> Mask:
         shard = np.frombuffer(self._shard(words.shard_of(word), read), np.uint8)
         places = self._places
-        at, bits = words.places(word, places.widths, len(places.asked))
-        set_ = (shard[places.bases + at[:, places.owners]] & bits[:, places.owners]) != 0
+        at, bits = words.places(word, places.widths, places.salts, len(places.asked))
+        set_ = (shard[places.bases + at] & bits) != 0
         found: Mask = (set_ | ~places.asked).all(axis=0)
         return found
 
@@ -93,17 +94,18 @@ class Sieve:
         firsts = np.cumsum(pieces) - pieces
         probes = np.array([member.probes for member in self.members])
         asked = np.arange(probes.max())[:, None] < probes[owners]
-        return _Places(len(owners), firsts, widths, owners, np.cumsum(sizes) - sizes, asked)
+        salts = np.concatenate([words.salts(member.pieces, member.salted) for member in self.members])
+        return _Places(len(owners), firsts, sizes, salts, np.cumsum(sizes) - sizes, asked)
 
 
 @dataclass(frozen=True)
 class _Places:
-    """Where in each shard the filters are: of `pieces` pieces, by piece its block (`owners`) and its first byte (`bases`)."""
+    """Where in each shard the filters are: of `pieces` pieces, by piece its width, its salt and its first byte (`bases`)."""
 
     pieces: int
     firsts: Numbers  # the first piece of each block
-    widths: Numbers  # of each block
-    owners: Numbers
+    widths: Numbers
+    salts: words.Hashes
     bases: Numbers
     asked: NDArray[np.bool_]  # by probe and piece: whether its filter has so many
 
@@ -114,7 +116,9 @@ def gather(blocks: Sequence[tuple[int, Filters]]) -> Gathered:
         b"".join(filters.data[number * filters.shard_size : (number + 1) * filters.shard_size] for _, filters in blocks)
         for number in range(words.SHARDS)
     ]
-    members = [Member(block, filters.pieces, filters.width, filters.probes) for block, filters in blocks]
+    members = [
+        Member(block, filters.pieces, filters.width, filters.probes, filters.salted) for block, filters in blocks
+    ]
     head = {"members": members, "checks": [zlib.crc32(shard) for shard in shards]}
     return Gathered([member.block for member in members], codec.compress(msgpack.packb(head)), shards)
 

@@ -4,6 +4,9 @@ A word is a run of letters, digits, underscores and bytes above 127, lower-cased
 per byte times a power of an odd constant, modulo 2³², so that all words of a text are hashed by one pass of products and one of
 sums. A block has one filter per piece of its text; the filters are cut into `SHARDS`, a word's hash says which shard it is in,
 and the same shard of all pieces lies together: asking for a word reads one shard, a few KiB, and answers for every piece at once.
+
+Which bits stand for a word differs from piece to piece (`salts`): the words that stand in every piece would otherwise set the
+same bits everywhere, and a word to which these bits stand, too, would seem to be in most pieces.
 """
 
 import functools
@@ -19,7 +22,7 @@ Wanted = tuple[tuple[int, ...], ...]  # groups of hashes: one of each group must
 
 SHARDS = 64
 BITS_PER_WORD = 12
-PROBES = 5
+PROBES = 7
 FORMER_PROBES = 4  # of filters that do not say how many they have
 _SLICE = 1 << 17  # bytes hashed at a time: the arrays of one slice stay in the cache
 
@@ -56,6 +59,7 @@ class Filters:
     width: int
     data: bytes
     probes: int = PROBES
+    salted: bool = True
 
     @property
     def shard_size(self) -> int:
@@ -97,10 +101,11 @@ def build(pieces: list[Hashes]) -> Filters:
     """Return the filters of pieces, given the different hashes of each."""
     most = max((len(piece) for piece in pieces), default=0)
     width = max(1, -(-most * BITS_PER_WORD // (SHARDS * 8)))
+    salt = salts(len(pieces), True)
     bits = np.zeros(SHARDS * len(pieces) * width * 8, np.bool_)
     for number, piece in enumerate(pieces):
         base = ((piece >> np.uint32(26)).astype(np.int64) * len(pieces) + number) * (width * 8)
-        for position in _positions(piece, width, PROBES):
+        for position in _positions(_mixed(piece ^ salt[number]), width, PROBES):
             bits[base + position] = True
     return Filters(len(pieces), width, np.packbits(bits).tobytes())
 
@@ -110,24 +115,30 @@ def shard_of(word: int) -> int:
     return word >> 26
 
 
-def test(shard: bytes, pieces: int, width: int, word: int, probes: int) -> NDArray[np.bool_]:
-    """Given the word's shard, return for each piece whether it may hold the word."""
-    table = np.frombuffer(shard, np.uint8).reshape(pieces, width)
-    at, bits = _places(word, width, probes)
-    found: NDArray[np.bool_] = ((table[:, at] & bits) != 0).all(axis=1)
+def salts(pieces: int, salted: bool) -> Hashes:
+    """Return what is mixed into the words of each of a block's pieces; 0: nothing, as in filters from before."""
+    return np.arange(1, pieces + 1, dtype=np.uint32) * np.uint32(_BASE) if salted else np.zeros(pieces, np.uint32)
+
+
+def test(shard: bytes, filters: Filters, word: int) -> NDArray[np.bool_]:
+    """Given the word's shard, return for each piece whether it may hold the word. The filters' own `data` is not looked at."""
+    at, bits = _places(word, filters.pieces, filters.width, filters.probes, filters.salted)
+    found: NDArray[np.bool_] = ((np.frombuffer(shard, np.uint8)[at] & bits) != 0).all(axis=0)
     return found
 
 
-def places(word: int, widths: NDArray[np.int64], probes: int) -> tuple[NDArray[np.int64], Bytes]:
-    """Return for each probe, and in each row for filters of these widths, which byte to look at, and at which bit of it."""
-    positions = np.stack(_positions(np.array([word], np.uint32), widths, probes))
+def places(word: int, widths: NDArray[np.int64], salt: Hashes, probes: int) -> tuple[NDArray[np.int64], Bytes]:
+    """Return for each probe and piece which byte of its filter to look at, and at which bit."""
+    plain = np.uint32(word)
+    positions = np.stack(_positions(np.where(salt == 0, plain, _mixed(plain ^ salt)), widths, probes))
     return positions >> 3, (128 >> (positions & 7)).astype(np.uint8)
 
 
-@functools.lru_cache(4096)
-def _places(word: int, width: int, probes: int) -> tuple[NDArray[np.int64], Bytes]:
-    at, bits = places(word, np.array([width]), probes)
-    return at[:, 0], bits[:, 0]
+@functools.lru_cache(1024)
+def _places(word: int, pieces: int, width: int, probes: int, salted: bool) -> tuple[NDArray[np.int64], Bytes]:
+    """Return which bytes of a shard to look at, and at which bit."""
+    at, bits = places(word, np.full(pieces, width), salts(pieces, salted), probes)
+    return at + np.arange(pieces) * width, bits
 
 
 def _sums(data: Bytes) -> Hashes:

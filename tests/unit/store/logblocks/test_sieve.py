@@ -28,7 +28,7 @@ def own_answer(filters, wanted):
         for one in group:
             at = words.shard_of(one) * filters.shard_size
             shard = filters.data[at : at + filters.shard_size]
-            any_of |= words.test(shard, filters.pieces, filters.width, one, filters.probes)
+            any_of |= words.test(shard, filters, one)
         result &= any_of
     return result.tolist()
 
@@ -36,10 +36,10 @@ def own_answer(filters, wanted):
 @given(blocks, st.lists(st.lists(st.integers(0, 400), min_size=1, max_size=3), min_size=1, max_size=3), st.data())
 def test_a_sieve_answers_for_each_block_as_its_own_filters_do(given_blocks, asked, data):
     all_filters = [filters_of(pieces) for pieces in given_blocks]
-    former = words.FORMER_PROBES  # some were written when a word had fewer bits: those it had are the first of today's
-    probes = [data.draw(st.sampled_from([former, words.PROBES])) for _ in all_filters]
+    probes = st.sampled_from([words.FORMER_PROBES, words.PROBES])  # some were written when a word had fewer bits
     all_filters = [
-        words.Filters(one.pieces, one.width, one.data, count) for one, count in zip(all_filters, probes, strict=True)
+        words.Filters(one.pieces, one.width, one.data, data.draw(probes), data.draw(st.booleans()))
+        for one in all_filters
     ]
     gathered = sieve.gather([(number * 10, filters) for number, filters in enumerate(all_filters)])
     wanted = tuple(tuple(word(number) for number in group) for group in asked)
