@@ -138,6 +138,26 @@ def test_many_senders_at_once_lose_and_duplicate_nothing(shelf: LogShelf) -> Non
     assert sorted(raws(found(shelf))) == want
 
 
+def test_the_same_sent_by_many_at_once_is_stored_once_and_each_is_told_of_his_own(shelf: LogShelf) -> None:
+    batches = [made(seconds(5)), made(seconds(3), source="other")]
+    told: list[list[Outcome]] = []
+
+    def send(count: int) -> None:
+        told.append(shelf.append(batches[:count], NOON))
+
+    senders = [threading.Thread(target=send, args=(1 + number % 2,)) for number in range(8)]
+    for sender in senders:
+        sender.start()
+    for sender in senders:
+        sender.join()
+    assert sorted(map(len, told)) == [1] * 4 + [2] * 4
+    for place, count in ((0, 5), (1, 3)):
+        own = [each[place] for each in told if len(each) > place]
+        assert own.count(Outcome(count, 0)) == 1
+        assert own.count(Outcome(0, count)) == len(own) - 1
+    assert len(found(shelf)) == 8
+
+
 WRITER = """
 import sys
 from pathlib import Path

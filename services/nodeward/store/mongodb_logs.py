@@ -70,12 +70,13 @@ class MongodbLogShelf(MomentShelf):
 
     def append(self, batches: Sequence[tuple[Batch, bytes]], received: int) -> list[Outcome]:
         """Store batches, durably and once."""
-        return self._batches.append(batches, received)
+        return self._batches.commits.append(batches, received)
 
     def wait(self, after: int, seconds: float) -> bool:
         """Wait until something arrived behind `after`."""
-        with self._batches.arrived:
-            return self._batches.arrived.wait_for(lambda: self._batches.state.next_seq - 1 > after, seconds)
+        arrived = self._batches.commits.arrived
+        with arrived:
+            return arrived.wait_for(lambda: self._batches.state.next_seq - 1 > after, seconds)
 
     def histogram(self, query: LogQuery, bins: int, effort: Effort | None = None) -> Histogram:
         """Count what matches by time and level."""

@@ -65,11 +65,12 @@ class SqliteLogShelf(MomentShelf):
             self._unlink(name)
 
     def append(self, batches: Sequence[tuple[Batch, bytes]], received: int) -> list[Outcome]:
-        return self._hot.append(batches, received)
+        return self._hot.commits.append(batches, received)
 
     def wait(self, after: int, seconds: float) -> bool:
-        with self._hot.arrived:
-            return self._hot.arrived.wait_for(lambda: self._hot.state.next_seq - 1 > after, seconds)
+        arrived = self._hot.commits.arrived
+        with arrived:
+            return arrived.wait_for(lambda: self._hot.state.next_seq - 1 > after, seconds)
 
     def histogram(self, query: LogQuery, bins: int, effort: Effort | None = None) -> Histogram:
 

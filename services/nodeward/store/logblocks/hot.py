@@ -1,12 +1,9 @@
-"""The hot part of the shelf: batches as they came, durable in `hot.db`, until they are compacted. One process opens it to write.
-
-Several threads that append at the same time share one commit, so that one fsync serves all of them.
-"""
+"""The hot part of the shelf: batches as they came, durable in `hot.db`, until they are compacted. One process writes it."""
 
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,8 +15,8 @@ from nodeward.core.errors import BadInput
 from nodeward.store import sqlite
 from nodeward.store.base import Outcome, SourceTotals
 from nodeward.store.logblocks import rows
-from nodeward.store.logblocks.brake import Brake
 from nodeward.store.logblocks.codec import Damaged
+from nodeward.store.logblocks.commits import Commits, Ticket
 from nodeward.store.logblocks.rows import Rows
 from nodeward.store.logblocks.units import Hot
 
@@ -92,17 +89,6 @@ class State(NamedTuple):
     next_seq: int
 
 
-@dataclass(slots=True)
-class _Ticket:
-    """One caller's batches on their way into a commit."""
-
-    batches: Sequence[tuple[Batch, bytes]]
-    received: int
-    outcomes: list[Outcome] = field(default_factory=list)
-    error: Exception | None = None
-    done: bool = False
-
-
 class HotPart:
     """Appends, reads and removes hot batches; keeps cursors and totals."""
 
@@ -113,36 +99,13 @@ class HotPart:
         self._connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_BYTES // _PAGE}")
         self._connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
         self._readers = sqlite.Readers(path)
-        self._writing = threading.Lock()
-        self._waiting: list[_Ticket] = []
-        self._queueing = threading.Lock()
         self._cache = _Cache(_CACHE_BYTES)
-        self.arrived = threading.Condition()
-        self._brake = Brake(lambda: self.bytes)
+        self.commits = Commits(self._commit, lambda: self.bytes)
+        self._writing = self.commits.writing
         self._wal = path.with_name(f"{path.name}-wal")
         self.state = self._load()
         self._rested_at = 0
         self.bytes = sum(entry.bytes for entry in self.state.entries)
-
-    def append(self, batches: Sequence[tuple[Batch, bytes]], received: int) -> list[Outcome]:
-        """Store batches. Whoever gets to write commits for all who wait.
-
-        Where more comes in than can be compacted, each call waits a little first: senders have spools, this has none.
-        """
-        for batch, _ in batches:
-            check(batch)
-        self._brake.wait()
-        ticket = _Ticket(batches, received)
-        with self._queueing:
-            self._waiting.append(ticket)
-        with self._writing:
-            if not ticket.done:
-                with self._queueing:
-                    tickets, self._waiting = self._waiting, []
-                self._commit(tickets)
-        if ticket.error:
-            raise ticket.error
-        return ticket.outcomes
 
     def unit(self, entry: Entry) -> Hot:
         """Return a hot batch to search in. Raise Gone if it was compacted, Damaged if it cannot be read."""
@@ -188,7 +151,7 @@ class HotPart:
                 self._cache.drop(entry.seq)
                 self.bytes -= entry.bytes
             self.state = State(kept, to_seq, self.state.next_seq)
-        self._brake.release()
+        self.commits.brake.release()
 
     def rest(self) -> None:
         """There is nothing to compact: where little comes in, give back what the last burst took."""
@@ -260,33 +223,23 @@ class HotPart:
         next_seq, compacted = self._connection.execute("SELECT next_seq, compacted FROM marks").fetchone()
         return State(tuple(entries), compacted, next_seq)
 
-    def _commit(self, tickets: list[_Ticket]) -> None:
+    def _commit(self, tickets: Sequence[Ticket]) -> bool:
         fresh: list[tuple[Entry, Hot]] = []
         next_seq = self.state.next_seq
-        try:
-            with sqlite.transaction(self._connection):
-                for ticket in tickets:
-                    for batch, data in ticket.batches:
-                        outcome, added = self._store(batch, data, ticket.received, next_seq)
-                        ticket.outcomes.append(outcome)
-                        next_seq += outcome.accepted
-                        if added:
-                            fresh.append(added)
-                self._connection.execute("UPDATE marks SET next_seq = ?", (next_seq,))
-        except Exception as error:
+        with sqlite.transaction(self._connection):
             for ticket in tickets:
-                ticket.error = error
-        else:
-            entries = self.state.entries + tuple(entry for entry, _ in fresh)
-            for entry, unit in fresh:
-                self._cache.put(entry.seq, unit, entry.bytes)
-                self.bytes += entry.bytes
-            self.state = State(entries, self.state.compacted, next_seq)
-        for ticket in tickets:
-            ticket.done = True
-        if fresh:
-            with self.arrived:
-                self.arrived.notify_all()
+                for batch, data in ticket.batches:
+                    outcome, added = self._store(batch, data, ticket.received, next_seq)
+                    ticket.outcomes.append(outcome)
+                    next_seq += outcome.accepted
+                    if added:
+                        fresh.append(added)
+            self._connection.execute("UPDATE marks SET next_seq = ?", (next_seq,))
+        for entry, unit in fresh:
+            self._cache.put(entry.seq, unit, entry.bytes)
+            self.bytes += entry.bytes
+        self.state = State((*self.state.entries, *(entry for entry, _ in fresh)), self.state.compacted, next_seq)
+        return bool(fresh)
 
     def _store(self, batch: Batch, data: bytes, received: int, seq: int) -> tuple[Outcome, tuple[Entry, Hot] | None]:
         stream = (batch.node, batch.source, batch.generation)
@@ -348,47 +301,6 @@ class _Cache:
             found = self._units.pop(seq, None)
             if found:
                 self._used -= found[1]
-
-
-def check(batch: Batch) -> None:
-    """Raise BadInput if a batch that has the right form contradicts itself."""
-    where = f"The batch of {batch.node}/{batch.source} at offset {batch.first}"
-    _check_positions(batch, where)
-    for name, kinds in (("texts", str), ("fields", dict), ("errors", str)):
-        if not all(isinstance(value, kinds) for value in getattr(batch, name).values()):
-            raise BadInput(f"{where}: {name} must map records to {'text' if kinds is str else 'names and values'}.")
-    for fields in batch.fields.values():
-        for name, value in fields.items():
-            if type(name) is not str or not _can_be_shown(value):
-                raise BadInput(f"{where}: field {name!r} has a value that is neither text, number, list nor map.")
-
-
-def _check_positions(batch: Batch, where: str) -> None:
-    offsets, ends = rows.column(batch, "offsets"), rows.column(batch, "ends")
-    starts, stops = rows.column(batch, "message_starts"), rows.column(batch, "message_ends")
-    if (offsets < 0).any() or batch.end >= 2**63:
-        raise BadInput(f"{where}: an offset is 2^63 or more.")
-    if (offsets[1:] <= offsets[:-1]).any() or batch.end <= offsets[-1]:
-        raise BadInput(f"{where}: the offsets do not grow, or its end is not behind the last of them.")
-    if (ends[1:] < ends[:-1]).any() or ends[-1] != len(batch.raw):
-        raise BadInput(f"{where}: ends do not grow up to the {len(batch.raw)} bytes of raw.")
-    lengths = np.diff(ends, prepend=0)
-    if (starts > stops).any() or (stops > lengths).any():
-        raise BadInput(f"{where}: a message is not a slice of its record.")
-
-
-def _can_be_shown(value: object, depth: int = 0) -> bool:
-    kind = type(value)
-    if kind in (str, int, float, bool, type(None)):
-        return True
-    if depth > 8:
-        return False
-    if kind is list:
-        return all(_can_be_shown(item, depth + 1) for item in value)  # type: ignore[attr-defined]
-    if kind is dict:
-        items = value.items()  # type: ignore[attr-defined]
-        return all(type(name) is str and _can_be_shown(item, depth + 1) for name, item in items)
-    return False
 
 
 def repeats(batch: Batch, cursor: int) -> int:

@@ -14,21 +14,20 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, NamedTuple
 
 import zstandard
 
 from nodeward.core import batch as wire
-from nodeward.core.batch import Batch
 from nodeward.core.errors import BadInput
 from nodeward.store import mongodb
 from nodeward.store.base import Outcome
 from nodeward.store.logblocks import rows
-from nodeward.store.logblocks.brake import Brake
 from nodeward.store.logblocks.codec import Damaged
-from nodeward.store.logblocks.hot import Gone, State, check, repeats
+from nodeward.store.logblocks.commits import Commits, Ticket
+from nodeward.store.logblocks.hot import Gone, State, repeats
 from nodeward.store.logblocks.rows import Rows
 from nodeward.store.logblocks.units import Hot
 from nodeward.store.mongodb import Doc, Store, id_of, number_id
@@ -75,17 +74,6 @@ class Fold(NamedTuple):
     folding: int | None
 
 
-@dataclass(slots=True)
-class _Ticket:
-    """One caller's batches on their way into a commit."""
-
-    batches: Sequence[tuple[Batch, bytes]]
-    received: int
-    outcomes: list[Outcome] = field(default_factory=list)
-    error: Exception | None = None
-    done: bool = False
-
-
 class Batches:
     """Appends and reads batches; keeps the streams' cursors."""
 
@@ -94,38 +82,16 @@ class Batches:
         self.table, self._pieces = store.table("log_batches"), store.table("log_pieces")
         self._marks, self._streams = store.table("log_marks"), store.table("log_streams")
         self._me = secrets.token_hex(8)
-        self._writing, self._queueing = threading.Lock(), threading.Lock()
-        self._waiting: list[_Ticket] = []
         self._cursors: OrderedDict[Stream, int] = OrderedDict()
         self._cache: OrderedDict[int, tuple[Hot, int]] = OrderedDict()
         self._cached, self._caching = 0, threading.Lock()
         self._looked = time.monotonic()
         self._compressor = zstandard.ZstdCompressor(level=1)
-        self.arrived = threading.Condition()
         self._bytes = 0  # of what is not folded yet
-        self._brake = Brake(lambda: self._bytes)
+        self.commits = Commits(self._commit, lambda: self._bytes)
+        self._writing = self.commits.writing
         with store.translated():
             self.state: State = self._load()
-
-    def append(self, batches: Sequence[tuple[Batch, bytes]], received: int) -> list[Outcome]:
-        """Store batches. Whoever gets to write commits for all who wait.
-
-        Where more comes in than can be folded, each call waits a little first: senders have spools, this has none.
-        """
-        for batch, _ in batches:
-            check(batch)
-        self._brake.wait()
-        ticket = _Ticket(batches, received)
-        with self._queueing:
-            self._waiting.append(ticket)
-        with self._writing:
-            if not ticket.done:
-                with self._queueing:
-                    tickets, self._waiting = self._waiting, []
-                self._commit(tickets)
-        if ticket.error:
-            raise ticket.error
-        return ticket.outcomes
 
     def unit(self, entry: Any) -> Hot:
         """Return a batch to search in. Raise Gone if it was folded, Damaged if it cannot be read."""
@@ -172,9 +138,8 @@ class Batches:
         """Learn of what other writers stored."""
         with self._writing, self._store.translated():
             if self._find_others():
-                with self.arrived:
-                    self.arrived.notify_all()
-        self._brake.release()
+                self.commits.tell()
+        self.commits.brake.release()
 
     def fold(self) -> Fold:
         """Return how far folding is."""
@@ -203,7 +168,7 @@ class Batches:
                     self._cached -= found[1] if found else 0
             self._bytes -= sum(entry.bytes for entry in folded)
             self._tidy(to_seq, now)
-        self._brake.release()
+        self.commits.brake.release()
 
     def forget_streams(self, before: int) -> None:
         """Forget the cursors of streams that sent nothing since."""
@@ -253,26 +218,16 @@ class Batches:
         self.state = State((*self.state.entries, *entries), self.state.compacted, entries[-1].end)  # type: ignore[arg-type]
         return True
 
-    def _commit(self, tickets: list[_Ticket]) -> None:
-        fresh: list[tuple[Entry, Hot]] = []
-        try:
-            with self._store.translated():
-                if time.monotonic() - self._looked > _TRUSTED:
-                    self._find_others()
-                while (stored := self._try(tickets)) is None:
-                    if not self._find_others():
-                        self.state = self._load()
-                fresh = stored
-        except Exception as error:
-            for ticket in tickets:
-                ticket.error = error
-        for ticket in tickets:
-            ticket.done = True
-        if fresh:
-            with self.arrived:
-                self.arrived.notify_all()
+    def _commit(self, tickets: Sequence[Ticket]) -> bool:
+        with self._store.translated():
+            if time.monotonic() - self._looked > _TRUSTED:
+                self._find_others()
+            while (fresh := self._try(tickets)) is None:
+                if not self._find_others():
+                    self.state = self._load()
+        return bool(fresh)
 
-    def _try(self, tickets: list[_Ticket]) -> list[tuple[Entry, Hot]] | None:
+    def _try(self, tickets: Sequence[Ticket]) -> list[tuple[Entry, Hot]] | None:
         """Store what is no repeat at the next place, in one document. Return None if somebody else has that place."""
         place = seq = self.state.next_seq
         cursors: dict[Stream, int] = {}
