@@ -61,7 +61,11 @@ class FleetConfig(FakeConfig):
 
         @app.get("/api/v1/objects/<kind>")
         def objects(kind: str) -> Response:
-            return jsonify(items=list(self.objects.get(kind, {}).values()), next=None)
+            after, limit = request.args.get("cursor", ""), request.args.get("limit", 100, int)
+            names = sorted(name for name in self.objects.get(kind, {}) if request.args.get("q", "") in name)
+            left = [name for name in names if name > after]
+            shown = [self.objects[kind][name] for name in left[:limit]]
+            return jsonify(items=shown, next=left[limit - 1] if len(left) > limit else None)
 
         @app.get("/api/v1/rollouts")
         def rollouts() -> Response:
@@ -133,6 +137,7 @@ class FakeFleet:
         self.states: dict[tuple[str, str | None], dict[str, Any]] = {}
         self.events: list[dict[str, Any]] = []
         self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.notifications: list[dict[str, Any]] = []
         self.away = False
         self._news = threading.Condition()
         for number in range(nodes):
@@ -167,9 +172,9 @@ class FakeFleet:
                 self._note("state", row, before=before)
             self._news.notify_all()
 
-    def _note(self, kind: str, row: dict[str, Any], **more: Any) -> None:
+    def _note(self, type: str, row: dict[str, Any], **more: Any) -> None:
         self.event += 1
-        event = {"id": self.event, "at": clock.rfc3339(clock.now()), "type": kind, "node": row["node"], **more}
+        event = {"id": self.event, "at": clock.rfc3339(clock.now()), "type": type, "node": row["node"], **more}
         self.events.append({**event, "service": row["service"], "state": row["state"], "output": row["output"],
                             **{name: row[name] for name in ("state_type", "attempt", "attempts")}})  # fmt: skip
 
@@ -244,9 +249,12 @@ class FakeFleet:
             return jsonify(items=self._mark(in_downtime=True))
 
         @app.get("/api/v1/downtimes")
-        @app.get("/api/v1/notifications")
         def none() -> Response:
             return jsonify(items=[], next=None)
+
+        @app.get("/api/v1/notifications")
+        def notifications() -> Response:
+            return jsonify(items=self.notifications, next=None)
 
         @app.get("/api/v1/perfdata")
         def perfdata() -> Response:

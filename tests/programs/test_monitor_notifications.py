@@ -76,7 +76,11 @@ def test_a_problem_is_mailed_once_and_its_recovery_once(monitor: MonitorProcess,
     until(lambda: len(mail.mails) > 1)
     assert mail.subjects()[1:] == ["disk on web-1 is OK again"]
     assert [(flip["kind"], flip["status"]) for flip in outbox(monitor)] == [("recovery", "told"), ("problem", "told")]
-    assert outbox(monitor)[1]["deliveries"][0]["status"] == "sent"
+    problem = outbox(monitor)[1]
+    assert problem["deliveries"][0]["status"] == "sent"
+    assert problem["sent"] == problem["deliveries"][0]["sent"] > problem["at"]
+    told = monitor.viewer.get("/api/v1/events", {"type": "notification"})["items"]
+    assert [(event["kind"], event["state"]) for event in told] == [("recovery", "OK"), ("problem", "CRITICAL")]
 
 
 def test_problems_that_come_together_are_told_together(monitor: MonitorProcess, mail: SmtpSink) -> None:
@@ -96,6 +100,7 @@ def test_a_mail_server_that_is_busy_is_tried_again_and_its_answer_is_shown(
         lambda: [each for flip in outbox(monitor) for each in flip["deliveries"] if each["status"] == "failed"]
     )
     assert "550 no such person" in failed[0]["error"]
+    assert [flip["sent"] for flip in outbox(monitor, service="disk")] == [None]
     mail.refuse = "451 try later"
     web.send(web.result("load", 2))
     waiting = until(

@@ -8,7 +8,7 @@ from nodeward.cli import session
 from nodeward.cli.output import Row, format_option, moment, show
 from nodeward.core.client import Client
 from nodeward.core.errors import NodewardError
-from nodeward.core.words import again
+from nodeward.core.words import again, told
 
 _MOST = 5000
 
@@ -118,7 +118,7 @@ def events(output: str, **query: Any) -> None:
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="At most so many.")
 @format_option
 def notifications(output: str, **query: Any) -> None:
-    """List who was told what, who was not, and why."""
+    """List who was told what and when, who was not, and why. SINCE is when the state began."""
     rows = session.server("monitor").get("/api/v1/notifications", query)["items"]
     show(rows, output, _notification_line, "Nobody had to be told of anything yet.")
 
@@ -159,18 +159,19 @@ def _happened(row: Row) -> str:
         known = f"{again(row)}, " if again(row) else ""
         return f"{before}{row['state']} {known}{row['state_type']} {row['attempt']}/{row['attempts']}  {row['output']}"
     if row["type"] == "notification":
-        return f"{row['status']}: {row['state']} to {row['contact']} by {row['target']} {row['error']}".rstrip()
+        return f"{row['state']} {told(row)}" + (f": {row['error']}" if row["error"] else "")
     return " · ".join(str(row[key]) for key in ("what", "state", "author", "comment") if row.get(key))
 
 
 def _notification_line(row: Row) -> Row:
-    told = [
+    receivers = [
         f"{each['contact']} {each['status']}" + (f" ({each['error']})" if each["error"] else "")
         for each in row["deliveries"]
     ]
     return {
-        "at": moment(row["at"]), "node": row["node"], "service": row["service"], "state": row["state"], "kind": row["kind"],
-        "status": row["status"], "who, or why not": "; ".join(told) or row["reason"],
+        "sent": moment(row["sent"]), "node": row["node"], "service": row["service"], "state": row["state"],
+        "since": moment(row["at"]), "kind": row["kind"], "status": row["status"],
+        "who, or why not": "; ".join(receivers) or row["reason"],
     }  # fmt: skip
 
 

@@ -17,6 +17,18 @@ def again(event: dict[str, Any]) -> str:
     return "confirmed" if event["attempts"] > 1 else "once more"
 
 
+_TOLD = {"sent": "told to", "retrying": "not told yet to", "dropped": "not told to", "failed": "could not be told to"}
+
+
+def told(event: dict[str, Any]) -> str:
+    """Return what a notification event says beside the state: of what kind it is, to whom it went, what became of it."""
+    kind = event.get("kind") or "change"  # events of earlier versions do not have it
+    outcome = _TOLD.get(event["status"], f"{event['status']}:")
+    by = f" by {event['channel']}" + (f" ({event['target']})" if event["target"] else "")
+    more = {"retrying": ", tried again"}.get(event["status"], "")
+    return f"{kind} {outcome} {event['contact']}{by}{more}"
+
+
 def tried(event: dict[str, Any]) -> str:
     """Return what a state event says beside the state: whether the state was known before, and which attempt it was."""
     known = again(event)

@@ -222,7 +222,7 @@ class Sender:
             if done.status != WAITING or done.tries == 1:
                 draft.record(
                     "notification", (each.node, each.service), contact=each.contact, channel=each.channel,
-                    target=each.target, flip=each.flip, state=each.what["state"],
+                    target=each.target, flip=each.flip, kind=each.what["kind"], state=each.what["state"],
                     status="retrying" if done.status == WAITING else done.status, error=done.error,
                 )  # fmt: skip
 

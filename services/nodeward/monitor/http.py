@@ -182,6 +182,7 @@ def _newer(board: Board, shelf: StateShelf, wanted: EventQuery) -> list[Doc]:
 
 def _notification(flip: Doc) -> Doc:
     shown = outside(flip)
+    shown["sent"] = _moment(min((each["sent"] for each in flip["deliveries"] if each["sent"]), default=None))
     shown["deliveries"] = [
         outside({key: value for key, value in each.items() if key not in ("what", "mark", "lease", "node", "service")})
         for each in flip["deliveries"]

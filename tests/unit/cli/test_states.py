@@ -80,7 +80,10 @@ def test_events_say_what_happened(shell: Shell) -> None:
 
 
 def test_notifications_are_listed(shell: Shell) -> None:
-    assert "waiting" in shell.says("notifications", "--node", "web-1")
+    listed = shell.says("notifications", "--node", "web-1")
+    assert "waiting" in listed
+    assert listed.split()[:5] == ["SENT", "NODE", "SERVICE", "STATE", "SINCE"]
+    assert listed.splitlines()[1].startswith("- ")
 
 
 def test_what_a_plugin_wrote_cannot_move_the_cursor(api: Api, shell: Shell) -> None:

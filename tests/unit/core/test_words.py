@@ -1,6 +1,6 @@
 import pytest
 
-from nodeward.core.words import counted, tried
+from nodeward.core.words import counted, told, tried
 
 
 def test_one_is_one_and_no_number_has_the_wrong_noun():
@@ -23,3 +23,19 @@ def test_one_is_one_and_no_number_has_the_wrong_noun():
 def test_a_change_that_is_none_of_the_state_is_told_as_what_it_is(before, state, state_type, attempt, attempts, words):
     event = {"before": before, "state": state, "state_type": state_type, "attempt": attempt, "attempts": attempts}
     assert tried(event) == words
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "words"),
+    [
+        ("sent", "problem", "problem told to ann by email (ann@example.org)"),
+        ("sent", "recovery", "recovery told to ann by email (ann@example.org)"),
+        ("retrying", "problem", "problem not told yet to ann by email (ann@example.org), tried again"),
+        ("failed", "reminder", "reminder could not be told to ann by email (ann@example.org)"),
+        ("dropped", "problem", "problem not told to ann by email (ann@example.org)"),
+        ("sent", None, "change told to ann by email (ann@example.org)"),
+    ],
+)
+def test_a_notification_says_of_what_kind_it_is_who_was_told_and_whether(status, kind, words):
+    event = {"status": status, "contact": "ann", "channel": "email", "target": "ann@example.org"}
+    assert told(event | ({"kind": kind} if kind else {})) == words

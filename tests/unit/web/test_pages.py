@@ -123,3 +123,40 @@ def test_no_page_says_that_a_state_became_itself_and_one_is_one(web: Web) -> Non
     assert "WARNING → " not in text
     assert "still, attempt 2 of 3" in text
     assert "OK → <strong>WARNING</strong>" in text
+
+
+def test_the_overview_says_what_was_told_to_whom_and_whether(web: Web) -> None:
+    row = web.fleet.states["web-1", "load"] | {"state": "CRITICAL", "output": ""}
+    to = {"contact": "ann", "channel": "email", "target": "ann@example.org", "kind": "problem"}
+    web.fleet._note("notification", row, **to, status="sent", error="")
+    web.fleet._note("notification", row, **to, status="failed", error="550 no such person")
+    text = web.visitor("vera").get("/").text
+    assert "<strong>CRITICAL</strong> problem told to ann by email (ann@example.org)" in text
+    assert "problem could not be told to ann by email (ann@example.org)" in text
+    assert "550 no such person" in text
+
+
+def test_a_notification_is_listed_with_when_it_was_sent_and_since_when_the_state_is(web: Web) -> None:
+    began, sent = "2026-01-02T03:04:05Z", "2026-01-02T03:09:05Z"
+    delivery = {
+        "contact": "ann",
+        "channel": "email",
+        "target": "ann@example.org",
+        "status": "sent",
+        "sent": sent,
+        "error": "",
+    }
+    flip = {
+        "id": 2,
+        "at": began,
+        "node": "web-1",
+        "service": "load",
+        "kind": "problem",
+        "state": "CRITICAL",
+        "reason": "",
+    }
+    held = {**flip, "id": 1, "status": "held", "reason": "It is flapping.", "sent": None, "deliveries": []}
+    web.fleet.notifications = [{**flip, "status": "told", "sent": sent, "deliveries": [delivery]}, held]
+    first, second = web.visitor("vera").get("/notifications").text.split("<li>")[-2:]
+    assert first.index("03:09:05 UTC") < first.index("since") < first.index("03:04:05 UTC")
+    assert "not sent" in second and "03:09:05 UTC" not in second and "held: It is flapping." in second

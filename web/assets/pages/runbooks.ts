@@ -1,5 +1,7 @@
 import { smallThings } from "../lib/actions";
+import { find } from "../lib/dom";
 import { refreshSoon } from "../lib/refresh";
 
 smallThings();
-setInterval(() => document.hidden || refreshSoon(), 5000);
+const seconds = Number(find("[data-again]")?.dataset.again ?? 5); // the more nodes are asked for their runs, the less often
+setInterval(() => document.hidden || refreshSoon(), seconds * 1000);

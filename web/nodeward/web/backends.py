@@ -34,7 +34,11 @@ class Backends:
     def node(self, name: str) -> Client:
         """Return the client of the node server on a node. Raise NotFound if the node is not known or has none."""
         found = self.server("configserver").get(f"/api/v1/objects/node/{name}")
-        node = found.get("object", found)
+        return self.node_of(found.get("object", found))
+
+    def node_of(self, node: dict[str, Any]) -> Client:
+        """The same, given what the config server says of the node: for many nodes at once it need not be asked for each."""
+        name = node["name"]
         if node.get("agent") is False:
             raise NotFound(f"Node '{name}' has no node server (agent: false); it is checked from elsewhere.")
         if not node.get("address"):
@@ -78,6 +82,11 @@ def logs() -> Client:
 def node(name: str) -> Client:
     """A node's node server, asked by whoever is logged in."""
     return asking(backends().node(name))
+
+
+def node_of(found: dict[str, Any]) -> Client:
+    """The node server of a node that was read from the config server, asked by whoever is logged in."""
+    return asking(backends().node_of(found))
 
 
 def items(answer: Any) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from flask import Flask, g, request, url_for
 from markupsafe import Markup, escape
 
 from nodeward.core import clock, severity
-from nodeward.core.words import counted, tried
+from nodeward.core.words import counted, told, tried
 
 # Told apart by shape as well as by colour; the same table is in assets/lib/states.ts.
 SHAPES = {
@@ -43,6 +43,7 @@ def mount(app: Flask) -> None:
     app.add_template_filter(number, "number")
     app.add_template_filter(counted, "counted")
     app.add_template_filter(tried, "tried")
+    app.add_template_filter(told, "told")
     app.add_template_filter(path_part, "path_part")
     app.add_template_global(icon, "icon")
 

@@ -9,25 +9,25 @@ from nodeward.web import backends
 from nodeward.web.backends import ROLES, items
 from nodeward.web.faults import Asked
 from nodeward.web.pages.actions import place
-from nodeward.web.views import all_at_once, page
+from nodeward.web.views import all_at_once, given, page
 
 blueprint = Blueprint("programs", __name__)
 
 Row = dict[str, Any]
-MOST_NODES = 20
+LIMIT = 25  # nodes on a page: each is asked
 TAIL_BYTES = 64 * 1024
 QUICK_SECONDS = 4.0
 
 
 @blueprint.get("/programs")
 def show() -> str:
-    """Where programs run, and which; places that share one supervisor are shown as one."""
-    nodes = Asked(
-        lambda: [row["name"] for row in items(backends.config().get("/api/v1/objects/node", {"limit": 500}))], []
-    )
-    names = [*ROLES, *(f"node:{name}" for name in nodes.value[:MOST_NODES])]
+    """Where programs run, and which; places that share one supervisor are shown as one. The servers are on the first page."""
+    asked = given("q", "cursor")
+    nodes = Asked(lambda: backends.config().get("/api/v1/objects/node", {"limit": LIMIT, **asked}), {})
+    servers = [] if "cursor" in asked else [role for role in ROLES if asked.get("q", "").lower() in role]
+    names = [*servers, *(f"node:{node['name']}" for node in items(nodes.value) if node.get("agent", True))]
     answers = all_at_once({name: _asking(name) for name in names})
-    return page("programs.html", places=together(answers), more=max(0, len(nodes.value) - MOST_NODES), nodes=nodes)
+    return page("programs.html", places=together(answers), following=nodes.value.get("next"), nodes=nodes)
 
 
 @blueprint.get("/programs/log")

@@ -1,26 +1,24 @@
 """Runbooks: what there is to run, a form made of the parameters, a run as it happens, and the runs that were."""
 
-from collections.abc import Callable
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request, url_for
 from pydantic import Field
 
-from nodeward.core.client import Client
 from nodeward.core.http import Body
 from nodeward.web import auth, backends
 from nodeward.web.backends import items
 from nodeward.web.faults import Asked
 from nodeward.web.pages.actions import body, said
-from nodeward.web.views import all_at_once, given, page
+from nodeward.web.pages.overview import fleet
+from nodeward.web.runs import past
+from nodeward.web.views import given, page
 
 blueprint = Blueprint("runbooks", __name__)
 
 
 Row = dict[str, Any]
-MOST_NODES = 50
-LIMIT = 100
-QUICK_SECONDS = 4.0
+MOST = 10_000  # nodes and runbooks to choose from
 STATES = ("running", "asking", "succeeded", "failed", "stopped", "interrupted")
 
 
@@ -49,14 +47,11 @@ class Reply(One):
 @blueprint.get("/runbooks")
 def show() -> str:
     """The runbooks, and the runs, newest first."""
-    books = Asked(lambda: items(backends.config().get("/api/v1/objects/runbook", {"limit": 1000})), [])
+    books = Asked(lambda: items(backends.config().get("/api/v1/objects/runbook", {"limit": MOST})), [])
     nodes = Asked(_nodes, [])
     asked = given("node", "runbook", "state", "q")
-    runs, silent = past(asked, nodes.value)
-    return page(
-        "runbooks.html", books=books, nodes=nodes, runs=runs, silent=silent, asked=asked, states=STATES,
-        more=max(0, len(nodes.value) - MOST_NODES),
-    )  # fmt: skip
+    found = past(asked | given("cursor"), nodes.value, Asked(_down, ()).value)
+    return page("runbooks.html", books=books, nodes=nodes, past=found, runs=found.rows, asked=asked, states=STATES)
 
 
 @blueprint.get("/runbooks/<name>")
@@ -64,11 +59,11 @@ def one(name: str) -> str:
     """A runbook: its form, what it does, and its runs."""
     book = backends.config().get(f"/api/v1/objects/runbook/{name}")
     nodes = Asked(_nodes, [])
-    runs, silent = past({"runbook": name}, nodes.value)
+    found = past({"runbook": name}, nodes.value, Asked(_down, ()).value)
     parameters = {key: about or {} for key, about in (book.get("parameters") or {}).items()}
     steps = [(part, step) for part in ("steps", "always") for step in book.get(part) or []]
     return page(
-        "runbook.html", name=name, book=book, parameters=parameters, nodes=nodes, runs=runs[:20], silent=silent,
+        "runbook.html", name=name, book=book, parameters=parameters, nodes=nodes, runs=found.rows[:20], past=found,
         given=request.args, steps=steps, title=title,
     )  # fmt: skip
 
@@ -153,23 +148,10 @@ def value(given: Any) -> str:
     return ", ".join(map(str, given)) if isinstance(given, list) else str(given)
 
 
-def past(asked: dict[str, str], nodes: list[str]) -> tuple[list[Row], dict[str, str]]:
-    """Return the runs that were asked for, newest first, and the nodes that did not answer with the reason."""
-    query = {key: value for key, value in asked.items() if key != "node"} | {"limit": LIMIT}
-    wanted = [asked["node"]] if asked.get("node") else nodes[:MOST_NODES]
-    answers = all_at_once({name: _asking(name, query) for name in wanted})
-    rows = [row for each in answers.values() for row in each.value]
-    silent = {name: each.error for name, each in answers.items() if each.error}
-    return sorted(rows, key=lambda row: str(row["id"]), reverse=True)[:LIMIT], silent
+def _nodes() -> list[Row]:
+    found = items(backends.config().get("/api/v1/objects/node", {"limit": MOST}))
+    return [row for row in found if row.get("agent", True)]
 
 
-def _asking(name: str, query: Row) -> Callable[[], Asked]:
-    def client() -> Client:
-        return backends.node(name)
-
-    return lambda: Asked(lambda: items(client().get("/api/v1/runs", query, timeout=QUICK_SECONDS)), [])
-
-
-def _nodes() -> list[str]:
-    found = items(backends.config().get("/api/v1/objects/node", {"limit": 1000}))
-    return [row["name"] for row in found if row.get("agent", True)]
+def _down() -> set[str]:
+    return {row["node"] for row in fleet().problems() if row["service"] is None}
