@@ -91,7 +91,7 @@ def test_nodes_that_are_down_are_not_waited_for_and_said_in_one_sentence(web: We
     web.fleet.set_state("web-2", None, "DOWN", "silent")
     text = web.visitor("vera").get("/runbooks").text
     assert "web-2" not in nodes.asked and text.count('class="banner"') == 1
-    assert "11 nodes could not be asked: web-2, " in text and " and 5 more. The first of them: It is DOWN." in text
+    assert "The runs of 11 nodes are missing: web-2, " in text and " and 5 more. The first of them: It is DOWN." in text
     web.visitor("vera").get("/runbooks?node=web-2&state=failed")
     assert "web-2" in nodes.asked, "it was named"
 

@@ -37,10 +37,10 @@ class Past(NamedTuple):
     def sentences(self) -> list[str]:
         """What is to be said of the silent ones: each by itself, or very many in one sentence."""
         if len(self.silent) <= 3:
-            return [f"{name} was not asked: {why}" for name, why in self.silent.items()]
+            return [f"The runs of {name} are missing: {why}" for name, why in self.silent.items()]
         names = list(self.silent)
         more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-        named = f"{len(names)} nodes could not be asked: {', '.join(names[:MOST_NAMED])}{more}"
+        named = f"The runs of {len(names)} nodes are missing: {', '.join(names[:MOST_NAMED])}{more}"
         return [f"{named}. The first of them: {self.silent[names[0]]}"]
 
 
