@@ -172,9 +172,9 @@ class FakeFleet:
                 self._note("state", row, before=before)
             self._news.notify_all()
 
-    def _note(self, type: str, row: dict[str, Any], **more: Any) -> None:
+    def _note(self, what: str, row: dict[str, Any], /, **more: Any) -> None:
         self.event += 1
-        event = {"id": self.event, "at": clock.rfc3339(clock.now()), "type": type, "node": row["node"], **more}
+        event = {"id": self.event, "at": clock.rfc3339(clock.now()), "type": what, "node": row["node"], **more}
         self.events.append({**event, "service": row["service"], "state": row["state"], "output": row["output"],
                             **{name: row[name] for name in ("state_type", "attempt", "attempts")}})  # fmt: skip
 

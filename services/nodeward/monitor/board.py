@@ -178,7 +178,7 @@ class Draft:
         self.states.maps[0].pop(key, None)
         self.quiet.discard(key)
 
-    def record(self, kind: str, key: Key, at: int | None = None, **details: Any) -> int:
+    def record(self, kind: str, key: Key, at: int | None = None, /, **details: Any) -> int:
         """Add an event to the history and return its id."""
         self.last_event += 1
         moment = self.now if at is None else at
