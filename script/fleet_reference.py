@@ -11,12 +11,13 @@ from nodeward.configserver.assign import Assign
 from nodeward.configserver.schema import KINDS, Match, Pattern, Probe
 from nodeward.core import runbook
 from nodeward.core.formats import Multiline
+from nodeward.core.runbook_parameters import Parameter
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "fleet-reference.md"
 PARTS: dict[str, type[BaseModel]] = {
     "Probe": Probe, "Assign": Assign, "Pattern": Pattern, "Multiline": Multiline, "Match": Match,
     **{part.__name__: part for part in (
-        runbook.Parameter, runbook.Step, runbook.Turn, runbook.Case, runbook.Ssh, runbook.Copy, runbook.Place, runbook.Call,
+        Parameter, runbook.Step, runbook.Turn, runbook.Case, runbook.Ssh, runbook.Copy, runbook.Place, runbook.Call,
         runbook.Ask, runbook.WaitFor, runbook.Retry,
     )},
 }  # fmt: skip

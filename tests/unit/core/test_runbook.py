@@ -6,7 +6,7 @@ from hypothesis import strategies as some
 
 from nodeward.core import expressions, runbook_names
 from nodeward.core.errors import BadInput
-from nodeward.core.runbook import Parameter, values
+from nodeward.core.runbook_parameters import Parameter, values
 
 
 def parameter(**keys):

@@ -20,7 +20,7 @@ from typing import Any
 import psutil
 from pydantic import ValidationError
 
-from nodeward.core import clock, runbook
+from nodeward.core import clock, runbook, runbook_parameters
 from nodeward.core.client import Client
 from nodeward.core.errors import BadInput, Conflict, NodewardError, NotFound, Problem, TooMany
 from nodeward.core.http import problems_of
@@ -124,7 +124,7 @@ class Runs:
         """Start a run. Raise NotFound, BadInput with every fault of the parameters, TooMany, or what the config server says."""
         answer = self.config.get(f"/api/v1/runbooks/{asked.runbook}")
         plan = _plan(asked.runbook, answer["runbook"])
-        values = runbook.values(plan.parameters, asked.parameters)
+        values = runbook_parameters.values(plan.parameters, asked.parameters)
         facts = self._facts()
         about = {
             "runbook": asked.runbook, "revision": answer["revision"], "node": self._settings.node, "by": asked.by,
@@ -357,8 +357,8 @@ def _must_answer(ask: dict[str, Any], answer: str) -> None:
     why = None
     if ask["kind"] == "choice" and answer not in ask["choices"]:
         why = f"it is none of {', '.join(ask['choices'])}"
-    elif ask["kind"] == "secret" and len(answer.strip()) < runbook.LEAST_SECRET:
-        why = f"a secret has at least {runbook.LEAST_SECRET} characters"
+    elif ask["kind"] == "secret" and len(answer.strip()) < runbook_parameters.LEAST_SECRET:
+        why = f"a secret has at least {runbook_parameters.LEAST_SECRET} characters"
     elif "\0" in answer or len(answer) > 65536:
         why = "it holds a NUL character, or is too long"
     if why:

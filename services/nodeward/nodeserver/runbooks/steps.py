@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from nodeward.core import clock, expressions
-from nodeward.core.runbook import LEAST_SECRET, Ask, Case, Step, Turn
+from nodeward.core.runbook import Ask, Case, Step, Turn
+from nodeward.core.runbook_parameters import LEAST_SECRET
 from nodeward.nodeserver.runbooks import peers, tree, wait
 from nodeward.nodeserver.runbooks.course import Course, Result, result
 from nodeward.nodeserver.runbooks.dialogue import Failed, Talk, hold, last_line
