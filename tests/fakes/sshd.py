@@ -81,7 +81,7 @@ class Sshd:
         config = self.folder / "sshd_config"
         config.write_text(
             f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {self.key()}\nPidFile none\nUsePAM no\nStrictModes no\n"
-            "PasswordAuthentication yes\nKbdInteractiveAuthentication no\nPubkeyAuthentication yes\n"
+            "PasswordAuthentication yes\nKbdInteractiveAuthentication no\nPubkeyAuthentication yes\nLogLevel VERBOSE\n"
         )
         with (self.folder / "log").open("wb") as log:
             self.process = subprocess.Popen([SSHD, "-D", "-e", "-f", config], stderr=log)
@@ -94,6 +94,8 @@ class Sshd:
                 time.sleep(0.05)
         raise AssertionError((self.folder / "log").read_text())
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         self.process.terminate()
         self.process.wait(10)
+        if kind is not None:
+            print((self.folder / "log").read_text())  # why it let nobody in
