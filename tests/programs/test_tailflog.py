@@ -72,7 +72,7 @@ def test_following_begins_at_the_end_when_asked_and_ends_with_a_signal(tmp_path)
             assert sink.wait_for(1) == [b"half of a line"]
             run.send_signal(signal.SIGTERM)
             assert run.wait(timeout=20) == 0
-            assert "1 lines" in run.stderr.read()
+            assert "1 line (" in run.stderr.read()
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_a_bundle_is_checked_with_every_fault(tmp_path):
     for words in ("node", "sources[0].paths", "sources[0].formt"):
         assert words in told.stderr
     bundle.write_text(json.dumps({"node": "web-1", "sources": [{"source": "a", "paths": ["/x"]}]}))
-    assert _run("--check-config", bundle).stdout.endswith("is valid: 1 sources for node web-1.\n")
+    assert _run("--check-config", bundle).stdout.endswith("is valid: 1 source for node web-1.\n")
 
 
 @pytest.mark.plugins

@@ -13,6 +13,7 @@ from nodeward.core.words import counted
 
 _COLOURS = {"emerg": "red", "alert": "red", "crit": "red", "error": "red", "warning": "yellow", "debug": "bright_black"}
 _PAGE = 500
+_UNPARSED = "[unparsed]"
 
 
 @click.command()
@@ -34,7 +35,8 @@ def logs(
 ) -> None:
     """Show log records that hold all WORDS, oldest first; with -f, as they arrive.
 
-    WORDS may be "phrases", -exclusions, prefix* and *part*.
+    WORDS may be "phrases", -exclusions, prefix* and *part*. A record marked [unparsed] did not fit the format of its source: it
+    is shown as it was read; -o json says why (parse_error).
     """
     client = session.server("logserver")
     query: Row = {**filters, "q": " ".join(words) or None}
@@ -93,7 +95,14 @@ def _line(record: Row) -> str:
     if coloured():
         level = click.style(level, fg=_COLOURS.get(level))
     where = "/".join(filter(None, (record["source"], record["ident"])))
-    return f"{record['time'][:23]}Z {record['node']} {text(where)} {level}: {text(record['message'])}"
+    said = text(record["message"] or record["raw"])
+    return f"{record['time'][:23]}Z {record['node']} {text(where)} {level}: {_mark(record)}{said}"
+
+
+def _mark(record: Row) -> str:
+    if not record["parse_error"]:
+        return ""
+    return (click.style(_UNPARSED, fg="yellow") if coloured() else _UNPARSED) + " "
 
 
 COMMANDS = {"logs": logs}

@@ -13,6 +13,7 @@ from nodeward.cli import node_clients, session
 from nodeward.cli.output import Row, format_option, printed, show, text
 from nodeward.core.client import Client
 from nodeward.core.errors import BadInput, NotFound, Unavailable
+from nodeward.core.words import counted
 
 ENDS = ("succeeded", "failed", "stopped", "interrupted")
 _COLUMNS = ("id", "node", "runbook", "state", "started", "seconds", "by", "detail")
@@ -231,7 +232,7 @@ def _holder(run_id: str, node: str | None) -> Client:
     for each in known:
         if answers.get(each["name"]):
             return node_clients.client(each)
-    asked = f" {len(silent)} nodes did not answer." if silent else ""
+    asked = f" {counted(len(silent), 'node')} did not answer." if silent else ""
     raise NotFound(f"No node has a run '{run_id}'.{asked}")
 
 

@@ -30,6 +30,7 @@ from nodeward.core.files import only_one, read_secret, write_secret
 from nodeward.core.program import Worker
 from nodeward.core.refusals import Refusals
 from nodeward.core.server import Server
+from nodeward.core.words import counted
 from nodeward.store import backup
 from nodeward.store.base_registry import Deed, RegistryShelf
 from nodeward.store.choose_registry import empty_registry, open_registry
@@ -74,7 +75,7 @@ def restore(loaded: ConfigserverSettings, rows: Iterator[Row]) -> Counts:
 def trace(registry: Registry) -> str:
     """Return what a restore would destroy: what somebody configured since the first start."""
     by_people = [each for each in registry.shelf.revisions(None, 1000) if each.who != first.WHO]
-    return f"{len(by_people)} revisions made by people" if by_people else ""
+    return f"{counted(len(by_people), 'revision')} made by people" if by_people else ""
 
 
 def serve(loaded: ConfigserverSettings, files: Files, shelf: RegistryShelf, stage: Stage) -> int:

@@ -29,6 +29,7 @@ from nodeward.core.auth import ADMIN
 from nodeward.core.errors import BadInput, Conflict
 from nodeward.core.files import sync_directory, write_atomic
 from nodeward.core.http import SECURITY, needs
+from nodeward.core.words import named
 
 log = logging.getLogger(__name__)
 
@@ -175,7 +176,7 @@ def checked(lines: Iterator[Row], kind: str) -> Iterator[Row]:
 
 def in_words(counts: Counts) -> str:
     """Return counts as words: ``12 objects, 3 revisions``."""
-    return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items()) or "nothing"
+    return ", ".join(named(count, name) for name, count in counts.items()) or "nothing"
 
 
 def _lines(kept: Kept) -> Iterator[bytes]:

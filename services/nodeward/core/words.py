@@ -8,6 +8,15 @@ def counted(number: int, one: str, several: str = "") -> str:
     return f"{number:,} {one if number == 1 else several or one + 's'}"
 
 
+def named(number: int, plural: str) -> str:
+    """The same, of a noun that is known in its plural: "1 password" of ``passwords``; an underscore stands for a blank."""
+    several = plural.replace("_", " ")
+    return counted(number, _ONE.get(several) or several.removesuffix("s"), several)
+
+
+_ONE = {"deliveries": "delivery", "series": "series"}
+
+
 def again(event: dict[str, Any]) -> str:
     """Return what a state event is where the state was known before: a problem that is tried again, and then confirmed."""
     if event["before"] != event["state"]:

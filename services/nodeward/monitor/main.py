@@ -17,6 +17,7 @@ from nodeward.core.ground import Ground, ground
 from nodeward.core.program import Part, Worker, guarded, run
 from nodeward.core.server import Server
 from nodeward.core.settings import load, port
+from nodeward.core.words import counted
 from nodeward.monitor import lost
 from nodeward.monitor.adopt import adopt
 from nodeward.monitor.board import Board
@@ -90,9 +91,9 @@ def restore(settings: MonitorSettings, rows: Iterator[Row]) -> Counts:
 
 def trace(board: Board) -> str:
     """Return what a restore would destroy: what people said, and what was told to them."""
-    said = [f"{len(board.downtimes)} downtimes"] if board.downtimes else []
+    said = [counted(len(board.downtimes), "downtime")] if board.downtimes else []
     acknowledged = sum(state.ack is not None for state in board.states.values())
-    return ", ".join(said + ([f"{acknowledged} acknowledgements"] if acknowledged else []))
+    return ", ".join(said + ([counted(acknowledged, "acknowledgement")] if acknowledged else []))
 
 
 def build(settings: MonitorSettings, base: Ground, shelf: StateShelf, stage: Stage) -> list[Part]:

@@ -16,6 +16,7 @@ from nodeward.core import clock, program
 from nodeward.core.client import Client
 from nodeward.core.errors import BadInput, NodewardError
 from nodeward.core.settings import Settings, load
+from nodeward.core.words import counted
 from nodeward.tailflog import config, credential
 from nodeward.tailflog.checkpoint import Checkpoint
 from nodeward.tailflog.life import begin, behind
@@ -113,15 +114,17 @@ class _Watch:
             self._checkpoint.write(self._spool)
         if self._tail.counts.lines != self._said:
             self._said = self._tail.counts.lines
-            _say(f"{self._said:,} lines read, {self._spool.waiting:,} bytes wait to be taken")
+            _say(f"{counted(self._said, 'line')} read, {self._spool.waiting:,} bytes wait to be taken")
 
     def summary(self) -> None:
         """Say what was done."""
         counts, seconds = self._tail.counts, time.monotonic() - self._began
         unparsed = sum(parser.errors for parser in self._tail.files.parsers)
+        refused = counted(self._sender.refused, "batch", "batches")
         _say(
-            f"{counts.lines:,} lines ({counts.bytes:,} bytes) in {seconds:.1f} s; {unparsed:,} did not parse and are kept raw; "
-            f"{self._sender.refused} batches refused; {self._spool.waiting:,} bytes wait for the next run"
+            f"{counted(counts.lines, 'line')} ({counted(counts.bytes, 'byte')}) in {seconds:.1f} s; "
+            f"{unparsed:,} did not parse and are kept raw; "
+            f"{refused} refused; {self._spool.waiting:,} bytes wait for the next run"
         )
 
 

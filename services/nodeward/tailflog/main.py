@@ -17,6 +17,7 @@ from nodeward.core import began, clock, log, program
 from nodeward.core.errors import BadInput, ConfigError, NodewardError
 from nodeward.core.files import SecretFile
 from nodeward.core.settings import Settings, load
+from nodeward.core.words import counted
 from nodeward.tailflog import adhoc, config
 from nodeward.tailflog.checkpoint import Checkpoint
 from nodeward.tailflog.send import LogServer, Sender
@@ -231,7 +232,7 @@ def check(path: Path) -> int:
         plan = config.load(path)
     except FileNotFoundError:
         raise ConfigError(f"{path} is not there.") from None
-    print(f"{path} is valid: {len(plan.sources)} sources for node {plan.node}.")  # noqa: T201 - the answer asked for
+    print(f"{path} is valid: {counted(len(plan.sources), 'source')} for node {plan.node}.")  # noqa: T201 - the answer asked for
     return 0
 
 

@@ -59,11 +59,13 @@ def config() -> Iterator[Config]:
     made.server.server_close()
 
 
-def inventory(config: Config | None, *words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+def inventory(
+    config: Config | None, *words: str, program: str = "ansible-inventory", **environment: str
+) -> "subprocess.CompletedProcess[str]":
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("NODEWARD_", "ANSIBLE_"))}
     named = {"NODEWARD_URL": f"http://127.0.0.1:{config.server.server_port}"} if config else {}
     return subprocess.run(
-        [Path(sys.executable).with_name("ansible-inventory"), *(words or ("--list",))],
+        [Path(sys.executable).with_name(program), *(words or ("--list",))],
         cwd=ROOT / "ansible",
         env={**kept, "NODEWARD_TOKEN": "nw_token", **named, **environment, "ANSIBLE_NOCOLOR": "1"},
         capture_output=True,
@@ -105,7 +107,32 @@ def test_what_is_no_fleet_is_an_error_in_a_sentence(config: Config, answer: tupl
     config.answer = answer
     done = inventory(config)
     assert done.returncode != 0 and sentence in " ".join(done.stderr.split()), done.stderr
-    assert "Traceback" not in done.stderr
+    assert len(done.stderr.splitlines()) == 1 and done.stderr.startswith("[ERROR]: "), "one sentence, and nothing else"
+
+
+def test_a_config_server_that_is_away_is_told_in_one_sentence_by_every_program(config: Config) -> None:
+    nowhere = {"NODEWARD_URL": f"http://127.0.0.1:{config.server.server_port}/nothing"}
+    config.server.shutdown()
+    config.server.server_close()
+    for program in (("ansible-inventory", "--list"), ("ansible-playbook", "playbooks/drift.yml")):
+        done = inventory(None, *program[1:], program=program[0], **nowhere)
+        assert done.returncode == 4 and done.stdout == ""
+        assert done.stderr.startswith("[ERROR]: The fleet cannot be had. ") and len(done.stderr.splitlines()) == 1
+
+
+def test_who_has_other_inventories_too_may_go_on_without_the_fleet(config: Config) -> None:
+    config.answer = (403, {"detail": "'x' is viewer; this needs operator.", "errors": []})
+    done = inventory(
+        config,
+        "-i",
+        "inventory/fleet.nodeward.yml",
+        "-i",
+        "here,",
+        "--list",
+        ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED="0",
+    )
+    assert done.returncode == 0 and "this needs operator." in done.stderr
+    assert json.loads(done.stdout)["ungrouped"]["hosts"] == ["here"]
 
 
 def test_where_no_appliance_is_named_or_runs_that_is_said(tmp_path: Path) -> None:

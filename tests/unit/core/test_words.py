@@ -1,6 +1,6 @@
 import pytest
 
-from nodeward.core.words import counted, told, tried
+from nodeward.core.words import counted, named, told, tried
 
 
 def test_one_is_one_and_no_number_has_the_wrong_noun():
@@ -39,3 +39,10 @@ def test_a_change_that_is_none_of_the_state_is_told_as_what_it_is(before, state,
 def test_a_notification_says_of_what_kind_it_is_who_was_told_and_whether(status, kind, words):
     event = {"status": status, "contact": "ann", "channel": "email", "target": "ann@example.org"}
     assert told(event | ({"kind": kind} if kind else {})) == words
+
+
+def test_a_noun_that_is_known_in_its_plural_goes_with_its_number():
+    assert [named(number, "passwords") for number in (0, 1, 2)] == ["0 passwords", "1 password", "2 passwords"]
+    assert named(1, "bundle_marks") == "1 bundle mark"
+    assert [named(number, "deliveries") for number in (1, 2)] == ["1 delivery", "2 deliveries"]
+    assert named(1, "series") == "1 series"

@@ -8,6 +8,7 @@ from urllib.parse import urljoin, urlsplit
 import urllib3
 
 from nodeward.core.checks import Http
+from nodeward.core.words import counted
 from nodeward.nodeserver.checks.base import CannotTell, Context, why
 from nodeward.nodeserver.checks.trust import trusting
 from nodeward.nodeserver.output import CRITICAL, Metric, Outcome, said, worst
@@ -34,7 +35,7 @@ def run(args: Http, context: Context) -> Outcome:
         Metric("size", len(body), "B", minimum=0),
     ]
     fault = _fault(args, status, body)
-    text = f"{url}: {status} {reason}, {len(body)} bytes in {took * 1000:.0f} ms"
+    text = f"{url}: {status} {reason}, {counted(len(body), 'byte')} in {took * 1000:.0f} ms"
     code = CRITICAL if fault else worst(metric.code for metric in metrics)
     return said("HTTP", metrics, f"{fault} - {text}" if fault else text, code=code)
 

@@ -4,6 +4,7 @@ import os
 from collections import Counter
 
 from nodeward.core.checks import Processes
+from nodeward.core.words import counted
 from nodeward.nodeserver.checks import limits
 from nodeward.nodeserver.checks.base import Context
 from nodeward.nodeserver.output import Metric, Outcome, said
@@ -19,7 +20,7 @@ def run(args: Processes, _context: Context) -> Outcome:
         Metric("running", states["R"], minimum=0),
         Metric("waiting_for_disk", states["D"], minimum=0),
     ]
-    return said("PROCESSES", metrics, f"{total} processes, {zombies} zombies")
+    return said("PROCESSES", metrics, f"{counted(total, 'process', 'processes')}, {counted(zombies, 'zombie')}")
 
 
 def count(proc: str = "/proc") -> Counter[str]:

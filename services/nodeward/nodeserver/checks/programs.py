@@ -2,6 +2,7 @@
 
 from nodeward.core.checks import Programs
 from nodeward.core.errors import NodewardError
+from nodeward.core.words import counted
 from nodeward.nodeserver.checks.base import Context
 from nodeward.nodeserver.checks.uptime import spoken
 from nodeward.nodeserver.output import CRITICAL, OK, WARNING, Metric, Outcome, said, worst
@@ -20,7 +21,7 @@ def run(args: Programs, context: Context) -> Outcome:
     codes = [code(one) for one in wanted] + [CRITICAL] * len(missing)
     lines = [spell(one) for one in wanted] + [f"{name}: supervisor knows no such program" for name in missing]
     bad = [line for line, found in zip(lines, codes, strict=True) if found]
-    text = "; ".join(bad) if bad else f"{len(lines)} programs run"
+    text = "; ".join(bad) if bad else f"{counted(len(lines), 'program')} {'runs' if len(lines) == 1 else 'run'}"
     return said(
         "PROGRAMS",
         [Metric("running", codes.count(OK), minimum=0, maximum=len(codes))],

@@ -25,6 +25,7 @@ from nodeward.core.client import Client
 from nodeward.core.errors import BadInput, Conflict, NodewardError, NotFound, Problem, TooMany
 from nodeward.core.http import problems_of
 from nodeward.core.program import Worker
+from nodeward.core.words import counted
 from nodeward.nodeserver.runbooks import record, tree
 from nodeward.nodeserver.runbooks.course import FAILED, INTERRUPTED
 from nodeward.nodeserver.runbooks.record import ASKING, Record
@@ -136,7 +137,9 @@ class Runs:
             if self._stopping:
                 raise Conflict("The node server is about to end.")
             if len(self._running) >= self._settings.runs:
-                raise TooMany(f"{len(self._running)} runs are under way on this node, and no more may be at a time.")
+                raise TooMany(
+                    f"{counted(len(self._running), 'run')} under way on this node, and no more may be at a time."
+                )
             kept = record.create(self._folder / _name(), about)
         try:
             self._note(asked.by, "run", kept, wait=True)

@@ -18,6 +18,7 @@ from nodeward.core.files import write_atomic
 from nodeward.core.ports import port
 from nodeward.core.program import guarded
 from nodeward.core.settings import Settings, load
+from nodeward.core.words import counted
 from nodeward.supervise import images
 from nodeward.supervise.client import Programs
 from nodeward.supervise.machine import layout, ports, processes, wait
@@ -102,7 +103,7 @@ def clear_away(var: Path) -> None:
     """End the programs of a supervisord that was killed: they hold the ports, and nobody looks after them."""
     left = processes.orphans(var)
     if left:
-        click.echo(f"Ending {len(left)} processes that a killed supervisord left behind.")
+        click.echo(f"Ending {counted(len(left), 'process', 'processes')} that a killed supervisord left behind.")
         processes.end(left)
 
 

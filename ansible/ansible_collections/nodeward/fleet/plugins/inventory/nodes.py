@@ -34,11 +34,14 @@ groups:
 
 import os  # noqa: E402 - Ansible reads the documentation first
 
+from ansible import constants  # noqa: E402
 from ansible.errors import AnsibleParserError  # noqa: E402
 from ansible.plugins.inventory import BaseInventoryPlugin, Constructable  # noqa: E402
+from ansible.utils.display import Display  # noqa: E402
 from ansible_collections.nodeward.fleet.plugins.plugin_utils import appliance  # noqa: E402
 
 DUE = "nodeward_due_true"  # whom the rollout's first play finds something to do for: perhaps nobody
+NOT_PARSED = 4  # Ansible's exit code for it
 SUFFIXES = (".nodeward.yml", ".nodeward.yaml")
 
 
@@ -58,7 +61,12 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
         for name, option in (("NODEWARD_URL", "url"), ("NODEWARD_TOKEN", "token")):
             if self.get_option(option):
                 os.environ[name] = self.get_option(option)
-        self._take_in(self._fleet())
+        try:
+            found = self._fleet()
+        except AnsibleParserError as error:
+            _end_if_it_would_end(error)
+            raise
+        self._take_in(found)
 
     def _fleet(self):
         try:
@@ -93,3 +101,13 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
         self._set_composite_vars(self.get_option("compose"), variables, name, strict=strict)
         self._add_host_to_composed_groups(self.get_option("groups"), variables, name, strict=strict)
         self._add_host_to_keyed_groups(self.get_option("keyed_groups"), variables, name, strict=strict)
+
+
+def _end_if_it_would_end(error):
+    """Say the one sentence and end, where a source that cannot be had ends Ansible anyway (`any_unparsed_is_failed`).
+
+    Ansible itself would first try the file as YAML and as INI, and tell at length why it is neither.
+    """
+    if constants.INVENTORY_ANY_UNPARSED_IS_FAILED:
+        Display().error(str(error.message), wrap_text=False)
+        raise SystemExit(NOT_PARSED)
