@@ -138,8 +138,8 @@ steps:
 ---
 kind: runbook
 name: carry
-parameters: {file: {pattern: '/tmp/[a-z]+'}, to: {type: node}}
-steps: [{copy: {from: {node: node-a, path: '{{ file }}'}, to: {node: '{{ to }}', path: '{{ file }}'}}}]
+parameters: {file: {pattern: '[a-z]+'}, to: {type: node}}
+steps: [{copy: {from: {node: node-a, path: '/tmp/{{ file }}'}, to: {node: '{{ to }}', path: '/tmp/{{ file }}'}}}]
 ---
 kind: runbook
 name: go-on-for-long
@@ -202,14 +202,12 @@ def test_a_secret_typed_in_a_run_is_found_nowhere(appliance):
 def test_a_file_is_carried_from_one_node_to_another(appliance):
     appliance.nodeward("apply", "-f", "-", given=RUNBOOKS)
     appliance.exec("node-a", "sh", "-c", "head -c 700000 /dev/urandom > /tmp/cargo")
-    carried = appliance.nodeward(
-        "run", "carry", "-p", "file=/tmp/cargo", "-p", "to=node-b", "--node", "node-a", "--follow"
-    )
+    carried = appliance.nodeward("run", "carry", "-p", "file=cargo", "-p", "to=node-b", "--node", "node-a", "--follow")
     sums = {appliance.exec(node, "sha256sum", "/tmp/cargo").split()[0] for node in ("node-a", "node-b")}
     assert len(sums) == 1
     assert f"700000 bytes, sha256 {sums.pop()}" in carried.stdout
     refused = appliance.nodeward(
-        "run", "carry", "-p", "file=/tmp/none", "-p", "to=node-b", "--node", "node-a", "--follow", check=False
+        "run", "carry", "-p", "file=none", "-p", "to=node-b", "--node", "node-a", "--follow", check=False
     )
     assert (refused.returncode, "/tmp/none" in refused.stderr) == (1, True)
 

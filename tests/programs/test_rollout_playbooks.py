@@ -11,9 +11,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from nodeward.core.errors import Unavailable
 from support.rolled_fleet import NODES, UNSTARTABLE, RolledFleet, changed, said_by, settle
 from support.until import until
 
@@ -155,6 +157,81 @@ def test_there_is_one_at_a_time_by_hand_or_not(fleet: RolledFleet) -> None:
     fleet.admin.post(f"/api/v1/rollouts/{number}/events", {"events": [{"ended": True}]})
 
 
+# --- beside runs of runbooks ---
+
+
+class Hold:
+    """Runs on node-b, which last until they are let go."""
+
+    def __init__(self, fleet: RolledFleet, file: Path) -> None:
+        self.server, self._file = fleet.node_server("node-b"), file
+        file.touch()
+        fleet.apply(
+            f"{{kind: runbook, name: hold, steps: [{{shell: 'while [ -e {file} ]; do sleep 0.1; done', timeout: 1h}}]}}"
+        )
+
+    def begin(self) -> str:
+        return str(self.server.post("/api/v1/runs", {"runbook": "hold"})["id"])
+
+    def state(self, run: str) -> str:
+        return str(self.server.get(f"/api/v1/runs/{run}")["state"])
+
+    def let_go(self) -> None:
+        self._file.unlink()
+
+
+@pytest.fixture
+def hold(fleet: RolledFleet, tmp_path: Path) -> Iterator[Hold]:
+    held = Hold(fleet, tmp_path / "hold")
+    yield held
+    (tmp_path / "hold").unlink(missing_ok=True)
+    until(lambda: not held.server.get("/api/v1/runs", {"state": "running"})["items"], 40)
+
+
+def test_a_run_that_it_would_cut_off_is_waited_for_and_meanwhile_none_begins(fleet: RolledFleet, hold: Hold) -> None:
+    before, run = fleet.pids("node-b"), hold.begin()
+    fleet.change(41)
+    with fleet.begin("rollout", "--limit", "node-b", "--wait", "10m") as rolling:
+        waiting = until(lambda: row if (row := _under_way(fleet, "node-b")).get("state") == "waiting" else None, 60)
+        assert waiting["detail"] == f"for run {run} of hold by cli"
+        with pytest.raises(Unavailable, match="no new run begins here: try again when it is over"):
+            hold.begin()
+        assert fleet.interval("node-b") != 41 and fleet.pids("node-b") == before
+        hold.let_go()
+        said = rolling.communicate(timeout=120)[0]
+    assert rolling.returncode == 0, said
+    states = [line.split()[1] for line in said.splitlines() if line.startswith("node-b")]
+    assert (set(states[:-3]), states[-3:]) == ({"due", "waiting"}, ["staged", "applied", "healthy"])
+    assert (fleet.interval("node-b"), hold.state(run)) == (41, "succeeded")
+    assert fleet.pids("node-b")["nodeserver"] != before["nodeserver"]
+    another = hold.begin()  # it takes runs again
+    until(lambda: hold.state(another) == "succeeded", 40)
+
+
+def test_it_stops_at_a_node_whose_run_does_not_end_in_time_and_cuts_it_off_only_where_it_is_told_to(
+    fleet: RolledFleet, hold: Hold
+) -> None:
+    run, files = hold.begin(), fleet.files("node-b")
+    fleet.change(43, "second")
+    here = {
+        "nodeward_reach": "connection", "ansible_connection": "local", "nodeward_python": sys.executable,
+        "nodeward_var": str(fleet.var("node-b")), "nodeward_wait_seconds": 1,
+    }  # fmt: skip
+    late = fleet.play("rollout", "--limit", "node-b", "-e", json.dumps(here))
+    assert (late.returncode, f"waiting for run {run} of hold by cli on node-b" in said_by(late)) == (2, True), (
+        late.stdout
+    )
+    why = f"node-b: run {run} of hold by cli is still under way after 1 s, and starting its node server anew would cut it off"
+    assert why in said_by(late) and "Nothing was changed on it." in said_by(late)
+    assert fleet.files("node-b") == files
+    other = hold.begin()  # it takes runs again
+    assert (hold.state(run), hold.state(other)) == ("running", "running")
+    done = fleet.play("rollout", "--limit", "node-b", "-e", json.dumps({**here, "nodeward_now": True}))
+    assert done.returncode == 0, done.stdout
+    assert f"cutting off run {run} of hold by cli; run {other} of hold by cli on node-b" in said_by(done)
+    assert (hold.state(run), hold.state(other), fleet.interval("node-b")) == ("interrupted", "interrupted", 43)
+
+
 # --- over Ansible's own connections ---
 
 
@@ -218,6 +295,15 @@ def test_the_same_on_this_very_machine(fleet: RolledFleet) -> None:
     done = fleet.play("rollout", "--limit", "node-a", "-e", json.dumps(here))
     assert (done.returncode, changed(done)) == (0, {"node-a": 2}), done.stdout + done.stderr
     assert fleet.interval("node-a") == 81
+
+
+def _under_way(fleet: RolledFleet, node: str) -> dict[str, Any]:
+    """How far a node is in the rollout that is under way."""
+    newest = fleet.admin.get("/api/v1/rollouts", {"limit": 1})["items"]
+    if not newest or newest[0]["state"] != "running":
+        return {}
+    found: dict[str, Any] = fleet.admin.get(f"/api/v1/rollouts/{newest[0]['id']}")["nodes"].get(node, {})
+    return found
 
 
 def _standing(fleet: RolledFleet, node: str) -> dict[str, object]:

@@ -163,6 +163,18 @@ class RolledFleet:
             command, env=self.config.environment, capture_output=True, text=True, timeout=240, check=False
         )
 
+    def begin(self, *words: str) -> "subprocess.Popen[str]":
+        """Start the command line and do not wait for it; what it says on both streams comes on one."""
+        command = [sys.executable, "-m", "nodeward.cli.main", *words]
+        return subprocess.Popen(
+            command, env=self.config.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+
+    def node_server(self, node: str) -> Client:
+        """A node's own server, asked by an administrator."""
+        port = self.ports["NODEWARD_NODESERVER_PORT"]
+        return Client(f"http://{NODES[node]}:{port}", self.config.secret("cli", "token").strip())
+
     def _start_node(self, name: str, address: str) -> None:
         (self.directory / name).mkdir()
         self.nodes[name] = Supervisord(

@@ -7,6 +7,7 @@ import click
 
 from nodeward.cli import session
 from nodeward.cli.output import format_option, printed, show, text
+from nodeward.core import clock
 from nodeward.core.client import Client
 from nodeward.core.errors import EXIT_FAILED, EXIT_OK
 
@@ -15,31 +16,43 @@ LIMIT = click.option("--limit", default="", help="Only these: nodes or groups, w
 CANARY = click.option(
     "--canary", default=1, show_default=True, type=click.IntRange(min=1), help="How many go first, and must be well."
 )
+WAIT = click.option(
+    "--wait",
+    default="5m",
+    show_default=True,
+    metavar="DURATION",
+    help="How long runs of runbooks may take to end on a node whose node server starts anew; then it stops there.",
+)
+NOW = click.option("--now", is_flag=True, help="Do not wait for runs of runbooks: cut them off.")
 DETACH = click.option("--detach", is_flag=True, help="Do not wait for the end; print the rollout's number.")
 
 
 @click.command()
 @LIMIT
 @CANARY
+@WAIT
+@NOW
 @DETACH
-def rollout(limit: str, canary: int, detach: bool) -> int:
+def rollout(limit: str, canary: int, wait: str, now: bool, detach: bool) -> int:
     """Bring nodes to their newest configuration: one first, then the others.
 
     A node that is not well with it gets the one before back, and the rollout stops there (exit code 1).
     """
-    return _start("rollout", limit, canary, detach)
+    return _start({"action": "rollout", "limit": limit, "canary": canary, "wait": _seconds(wait), "now": now}, detach)
 
 
 @click.command()
 @LIMIT
 @CANARY
+@WAIT
+@NOW
 @DETACH
-def rollback(limit: str, canary: int, detach: bool) -> int:
+def rollback(limit: str, canary: int, wait: str, now: bool, detach: bool) -> int:
     """Give nodes back the configuration they had before their last one.
 
     It stays until a node's configuration is another one, or is rolled out anew.
     """
-    return _start("rollback", limit, canary, detach)
+    return _start({"action": "rollback", "limit": limit, "canary": canary, "wait": _seconds(wait), "now": now}, detach)
 
 
 @click.group(invoke_without_command=True)
@@ -93,14 +106,22 @@ def delivery(output: str) -> None:
     show(told, output, ("node", "delivery", "running", "handed", "newest", "heard", "note"), "There is no node yet.")
 
 
-def _start(action: str, limit: str, canary: int, detach: bool) -> int:
+def _seconds(wait: str) -> float:
+    try:
+        return clock.parse_duration(wait)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--wait") from None
+
+
+def _start(order: dict[str, Any], detach: bool) -> int:
     client = session.config()
-    row = client.post("/api/v1/rollouts", {"action": action, "limit": limit, "canary": canary})
+    row = client.post("/api/v1/rollouts", order)
     if detach:
         click.echo(str(row["id"]))
         return EXIT_OK
     click.echo(
-        f"{action.capitalize()} {row['id']} has started; `nodeward rollouts abort {row['id']}` stops it.", err=True
+        f"{order['action'].capitalize()} {row['id']} has started; `nodeward rollouts abort {row['id']}` stops it.",
+        err=True,
     )
     return _follow(client, row["id"])
 

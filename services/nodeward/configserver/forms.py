@@ -165,6 +165,14 @@ class Placing(Body):
     check: bool = Field(False, description="Only have the node's programs look at them; change nothing.")
 
 
+class Quiet(Body):
+    """What is about to be put in place on a node; the runs that this would end are waited for."""
+
+    files: dict[str, str] = Field({}, description="Text by name; those that lie there already may be left out.")
+    reload: bool = Field(False, description="Programs will only be told to read their files: that ends no run.")
+    now: bool = Field(False, description="Do not wait: what is under way is cut off.")
+
+
 class Anew(Body):
     """How the programs take in their files."""
 
@@ -194,6 +202,13 @@ class Order(Body):
         description="Which nodes: names or groups, with commas between (Ansible's pattern).",
     )
     canary: int = Field(1, ge=1, le=MOST, description="How many nodes go first, and must be well before the others.")
+    wait: float = Field(
+        300.0,
+        ge=0,
+        le=86_400,
+        description="So many seconds for runs of runbooks to end on a node whose node server starts anew; then it stops there.",
+    )
+    now: bool = Field(False, description="Do not wait for runs of runbooks: cut them off.")
     by_hand: bool = Field(
         False, description="Only take the lease: the one who asks runs the playbook and tells how it goes."
     )
@@ -210,7 +225,10 @@ class ToldEvent(Body):
     """How far a node is; or, with `ended`, that it is over, and whether all went well."""
 
     node: str | None = Field(None, max_length=63)
-    state: Literal["due", "current", "staged", "applied", "healthy", "failed", "rolled back"] | None = None
+    state: (
+        Literal["due", "current", "waiting", "cutting off", "staged", "applied", "healthy", "failed", "rolled back"]
+        | None
+    ) = None
     batch: int | None = Field(None, ge=0, le=MOST)
     revision: int | None = Field(None, ge=0, le=HIGHEST)
     detail: str | None = Field(None, max_length=20_000)

@@ -62,6 +62,22 @@ def _reaching(app: OpenAPI, parts: Parts) -> None:
             note(parts, "place", f"{', '.join(answer['changed'])} on node {path.name}")
         return jsonify(answer)
 
+    @app.put(
+        "/api/v1/nodes/<name>/drain",
+        summary="Let a node take no new runs, since its node server is about to be started anew",
+        description="It lasts while it is said again, and for some minutes at most. Where nothing would end the runs, nothing "
+        "is done: `ends_runs` is false.",
+        security=SECURITY,
+    )
+    @needs(OPERATOR)
+    def drain(path: forms.NodePath, body: forms.Quiet) -> Response:
+        return jsonify(parts.nodes.drain(path.name, body.model_dump()))
+
+    @app.delete("/api/v1/nodes/<name>/drain", summary="Let a node take new runs again", security=SECURITY)
+    @needs(OPERATOR)
+    def lift(path: forms.NodePath) -> Response:
+        return jsonify(parts.nodes.lift(path.name))
+
     @app.post("/api/v1/nodes/<name>/programs", summary="Start anew what its files changed for", security=SECURITY)
     @needs(OPERATOR)
     def node_programs(path: forms.NodePath, body: forms.Anew) -> Response:

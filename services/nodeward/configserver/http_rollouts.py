@@ -68,7 +68,8 @@ def _doing(app: OpenAPI, parts: Parts) -> None:
             row = room.begin(asker.name, body.action, body.limit, body.canary, revision)
         else:
             role = asker.role if asker.role != SERVICE else OPERATOR
-            row = room.start(asker.name, role, body.action, body.limit, body.canary, revision)
+            waiting = {"nodeward_wait_seconds": body.wait, "nodeward_now": body.now}
+            row = room.start(asker.name, role, body.action, body.limit, body.canary, revision, waiting)
         note(parts, body.action, f"rollout {row['id']}" + (f", limited to {body.limit}" if body.limit else ""))
         return jsonify(row), 201
 

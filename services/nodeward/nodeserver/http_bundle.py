@@ -1,4 +1,4 @@
-"""Routes of the bundle's files: what lies here, putting others in their place, starting anew what reads them.
+"""Routes of the bundle's files: what lies here, no more runs, putting others in their place, starting anew what reads them.
 
 Only the config server puts files here: whoever rolls out asks it, and it asks each node.
 """
@@ -12,7 +12,7 @@ from pydantic import Field
 from nodeward.core.auth import OPERATOR, SERVICE
 from nodeward.core.http import SECURITY, Body, needs, principal
 from nodeward.nodeserver.node import Node
-from nodeward.nodeserver.place import Put
+from nodeward.nodeserver.place import Put, Quiet, drained
 from nodeward.nodeserver.restarts import Restarts
 
 log = logging.getLogger(__name__)
@@ -40,6 +40,22 @@ def mount(made: OpenAPI, node: Node) -> None:
             programs=restarts.states(),
             **node.place.look(),
         )
+
+    @made.put(
+        "/api/v1/bundle/drain",
+        summary="Take no new runs, since the node server is about to be started anew",
+        description="It lasts while it is said again, and for some minutes at most. Where nothing would end the runs, nothing "
+        "is done: `ends_runs` is false.",
+        security=SECURITY,
+    )
+    @needs(SERVICE)
+    def drain(body: Quiet) -> Response:
+        return jsonify(drained(restarts, node.runs.drain, body))
+
+    @made.delete("/api/v1/bundle/drain", summary="Take new runs again", security=SECURITY)
+    @needs(SERVICE)
+    def lift() -> Response:
+        return jsonify(lifted=node.runs.drain.lift())
 
     @made.put(
         "/api/v1/bundle", summary="Put files in place, once their programs have looked at them", security=SECURITY

@@ -1,8 +1,8 @@
 """The files of this node's bundle on disk. Whoever changes them, the pull or a rollout, does it here: one at a time, staged,
 looked at, renamed; and the ones before are kept.
 
-As a program (`python -m nodeward.nodeserver.place look|put|programs`, input and answer as JSON) it is what a rollout runs on a
-node that it reaches over ssh or in a container.
+As a program (`python -m nodeward.nodeserver.place look|drain|lift|put|programs`, input and answer as JSON) it is what a rollout
+runs on a node that it reaches over ssh or in a container.
 """
 
 import fcntl
@@ -13,18 +13,20 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import Field, ValidationError
 
-from nodeward.core import began, bundle, program, settings
+from nodeward.core import began, bundle, clock, program, settings
 from nodeward.core.errors import BadInput, NodewardError, Problem
 from nodeward.core.files import write_atomic
 from nodeward.core.http import Body, problems_of
 from nodeward.nodeserver.restarts import READERS, Restarts
+from nodeward.nodeserver.runbooks.drain import Drain
 from nodeward.nodeserver.settings import NodeserverSettings
 
 Files = Mapping[str, str]
+Form = TypeVar("Form", bound=Body)
 
 CHECK_SECONDS = 60.0
 
@@ -34,6 +36,14 @@ class Put(Body):
 
     files: dict[str, str] = Field(min_length=1, description="Text by name.")
     check: bool = Field(False, description="Only have the programs look at them; change nothing.")
+
+
+class Quiet(Body):
+    """What is about to be put in place; the runs that this would end are waited for."""
+
+    files: dict[str, str] = Field({}, description="Text by name; those that lie here already may be left out.")
+    reload: bool = Field(False, description="Programs will only be told to read their files: that ends no run.")
+    now: bool = Field(False, description="Do not wait: what is under way is cut off.")
 
 
 class Place:
@@ -145,19 +155,42 @@ def main() -> int:
 
 
 def step(words: list[str], loaded: NodeserverSettings) -> dict[str, Any]:
-    """Do one step: `look`, `put` (its input: `Put`), `programs [reload]`. Raise NodewardError if it cannot be done."""
+    """Do one step: `look`, `drain` (its input: `Quiet`), `lift`, `put` (its input: `Put`), `programs [reload]`.
+
+    Raise NodewardError if it cannot be done.
+    """
     place = Place(loaded.bundle)
     if words == ["look"]:
         return {"node": loaded.node, **place.look(), "programs": Restarts(place, loaded.var).states()}
+    if words == ["drain"]:
+        return drained(Restarts(place, loaded.var), Drain(loaded.data), _given(Quiet))
+    if words == ["lift"]:
+        return {"lifted": Drain(loaded.data).lift()}
     if words == ["put"]:
-        try:
-            given = Put.model_validate_json(sys.stdin.read())
-        except ValidationError as error:
-            raise BadInput("The input is not valid.", problems_of(error)) from None
+        given = _given(Put)
         return {"changed": place.put_checked(given.files, given.check)}
     if words[:1] == ["programs"] and set(words[1:]) <= {"reload", "check"}:
         return Restarts(place, loaded.var).carry_out("reload" in words, "check" in words)
-    raise BadInput("Say look, put, or programs [reload] [check].")
+    raise BadInput("Say look, drain, lift, put, or programs [reload] [check].")
+
+
+def _given(form: type[Form]) -> Form:
+    try:
+        return form.model_validate_json(sys.stdin.read())
+    except ValidationError as error:
+        raise BadInput("The input is not valid.", problems_of(error)) from None
+
+
+def drained(restarts: Restarts, drain: Drain, given: Quiet) -> dict[str, Any]:
+    """Take no new runs, if what is about to be done ends the node server. Return whether it does, and the runs under way."""
+    if not restarts.ends_runs(given.files, given.reload):
+        return {"ends_runs": False, "runs": []}
+    return {"ends_runs": True, "runs": [_in_short(about) for about in drain.look(given.now)]}
+
+
+def _in_short(about: Mapping[str, Any]) -> dict[str, Any]:
+    known = {key: about.get(key) for key in ("id", "runbook", "by")}
+    return {**known, "started": clock.rfc3339(about["started"])}
 
 
 def _become_owner(var: Path) -> None:

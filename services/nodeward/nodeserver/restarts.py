@@ -5,6 +5,7 @@ So a rollout that broke off between the files and the programs is completed by t
 
 import logging
 import signal
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,6 +15,7 @@ from nodeward.supervise.client import Program, Programs
 log = logging.getLogger(__name__)
 
 READERS = {bundle.NODESERVER: "nodeserver", bundle.TAILFLOG: "tailflog"}  # which program reads which file
+RUNNER = "nodeserver"  # whose end is the end of the runs that are under way
 RUNS = ("RUNNING", "STARTING")
 FAILED = ("FATAL", "EXITED", "BACKOFF")
 
@@ -49,11 +51,18 @@ class Restarts:
         updated = self._programs.changed() if check else self._programs.update()
         files = self._place.files()
         due = [each.name for each in self._programs.list() if self._is_due(each, files)]
-        for name in sorted(due, key=lambda name: name == "nodeserver"):
+        for name in sorted(due, key=lambda name: name == RUNNER):
             if not check:
                 log.info("%s is %s for the files of its bundle", name, "told to read" if reload else "started anew")
                 self._act(name, reload)
         return {"updated": updated, "restarted": due}
+
+    def ends_runs(self, files: Mapping[str, str], reload: bool = False) -> bool:
+        """Whether `carry_out`, once these files lie here, ends the node server, and with it the runs of runbooks."""
+        own = next((each for each in self._programs.list() if each.name == RUNNER), None)
+        if own is None or own.state not in RUNS or reload:
+            return False
+        return self._is_due(own, {**self._place.files(), **files}) or own.group in self._programs.changed()
 
     def _act(self, name: str, reload: bool) -> None:
         if reload and self._programs.get(name).state in RUNS:

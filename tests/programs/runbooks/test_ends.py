@@ -7,6 +7,7 @@ import sys
 import psutil
 
 from fakes.runbook_node import processes_of
+from nodeward.nodeserver.runbooks.drain import Drain
 from nodeward.supervise.machine import processes
 from support.until import until
 
@@ -110,6 +111,20 @@ def test_a_node_server_that_is_asked_to_end_ends_its_runs(fresh, tmp_path):
     fresh.start()
     fresh.wait_until_ready(60)
     assert fresh.row(run)["state"] == "interrupted"
+
+
+def test_while_a_rollout_is_about_to_start_the_node_server_anew_no_run_begins_and_none_is_recorded(node):
+    node.has("steps: [{run: [echo, hello]}]")
+    drain, records = Drain(node.var / "nodeserver"), node.var / "nodeserver" / "runs"
+    before = sorted(records.glob("*/record.json"))
+    drain.look(force=True)
+    try:
+        status, answer = node.post("runs", {"runbook": "book"})
+    finally:
+        drain.lift()
+    assert (status, "so no new run begins here: try again when it is over" in answer["detail"]) == (503, True)
+    assert sorted(records.glob("*/record.json")) == before
+    assert node.run()["state"] == "succeeded"
 
 
 def test_a_daemon_that_a_step_started_stays_when_the_run_is_over(node, tmp_path):

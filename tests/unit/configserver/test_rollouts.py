@@ -114,11 +114,11 @@ def test_an_aborted_one_says_by_whom_and_only_once(room):
 def test_a_rollout_here_is_an_ansible_playbook_with_the_order_and_the_persons_name(room, tmp_path, monkeypatch):
     fake_ansible(tmp_path, monkeypatch, 'echo "$@"; echo "$NODEWARD_ON_BEHALF $NODEWARD_ROLLOUT"; pwd')
     monkeypatch.setenv("NODEWARD_ADMIN_PASSWORD", "not for children")
-    number = start(room, limit="web,!db", canary=3)
+    number = start(room, limit="web,!db", canary=3, variables={"nodeward_now": True})
     until(lambda: room.unit() or room.records.get(number)["state"] != "running", 20)
     assert room.records.get(number)["state"] == "done"
     said = room.records.output(number).splitlines()
-    assert said[0] == "playbooks/rollout.yml --diff -e nodeward_canary=3 --limit=web,!db"
+    assert said[0] == 'playbooks/rollout.yml --diff -e {"nodeward_canary": 3, "nodeward_now": true} --limit=web,!db'
     assert said[1] == f"ada; role=operator {number}"
     assert said[2] == os.path.realpath(tmp_path / "ansible")
 

@@ -75,7 +75,9 @@ def test_a_file_means_the_same_whatever_its_revision():
 
 def restarts(place, tmp_path, state="RUNNING", pid=77):
     made = Restarts(place, tmp_path)
-    programs = [SimpleNamespace(name=name, state=state, pid=pid) for name in ("nodeserver", "tailflog", "listener")]
+    programs = [
+        SimpleNamespace(name=name, group=name, state=state, pid=pid) for name in ("nodeserver", "tailflog", "listener")
+    ]
     made._programs = SimpleNamespace(list=lambda: programs, changed=list)
     return made
 
@@ -87,6 +89,22 @@ def note(tmp_path, program, text, pid=77):
 
 def due(made):
     return made.carry_out(check=True)["restarted"]
+
+
+def test_only_what_starts_the_node_server_anew_ends_runs(place, tmp_path):
+    place.put(files(1))
+    for program, name in (("nodeserver", "nodeserver.json"), ("tailflog", "tailflog.json")):
+        note(tmp_path, program, files(1)[name])
+    made = restarts(place, tmp_path)
+    assert not made.ends_runs({})
+    assert not made.ends_runs(files(2))  # the revision's number alone
+    assert not made.ends_runs({"tailflog.json": tailflog(2, [{"source": "a"}])})
+    assert made.ends_runs({"nodeserver.json": nodeserver(2, heartbeat=2)})
+    assert not made.ends_runs({"nodeserver.json": nodeserver(2, heartbeat=2)}, reload=True)
+    assert not restarts(place, tmp_path, state="STOPPED").ends_runs(files(2, heartbeat=2))
+    made._programs.changed = lambda: ["nodeserver"]  # supervisor's own configuration of it is another one
+    assert made.ends_runs({})
+    assert place.files() == files(1)
 
 
 def test_a_program_that_began_with_another_file_is_due_and_no_other(place, tmp_path):

@@ -47,10 +47,10 @@ def test_one_that_has_ended_stays_in_sight_for_a_while_unless_another_runs() -> 
 
 def test_an_operator_starts_and_aborts_one_and_a_viewer_sees_nothing_of_it(web: Web) -> None:
     otto = web.visitor("otto")
-    answer = post(otto, "/rollouts/start", {"action": "rollout", "limit": "web", "canary": 2})
+    answer = post(otto, "/rollouts/start", {"action": "rollout", "limit": "web", "canary": 2, "now": True})
     assert answer.get_json()["message"] == "Rollout 3 has started."
     assert post(otto, "/rollouts/2/abort", {}).status_code == 200
-    assert web.config.ordered == [{"action": "rollout", "limit": "web", "canary": 2}, {"abort": 2}]
+    assert web.config.ordered == [{"action": "rollout", "limit": "web", "canary": 2, "now": True}, {"abort": 2}]
     assert post(otto, "/rollouts/start", {"action": "dance"}).status_code == 422
     vera = web.visitor("vera")
     assert "/rollouts" not in vera.get("/").text

@@ -15,7 +15,8 @@ async function start(action: "rollout" | "rollback"): Promise<void> {
   const fields = await ask(`ask-${action}`);
   if (!fields) return;
   await attempt(async () => {
-    const order = { action, limit: fields.limit?.trim() ?? "", canary: Number(fields.canary ?? 1) || 1 };
+    const canary = Number(fields.canary ?? 1) || 1;
+    const order = { action, limit: fields.limit?.trim() ?? "", canary, now: fields.now === "yes" };
     const { message } = await postJson<{ message: string }>("/rollouts/start", order);
     refreshSoon();
     return message;

@@ -31,6 +31,14 @@ class Nodes:
         body = {"files": files, "check": check}
         return self._ask(node, lambda client: client.put("/api/v1/bundle", body, timeout=PUT_SECONDS))
 
+    def drain(self, node: str, given: dict[str, Any]) -> dict[str, Any]:
+        """Let a node take no new runs, if what is to be done ends its node server. Return those under way."""
+        return self._ask(node, lambda client: client.put("/api/v1/bundle/drain", given, timeout=30.0))
+
+    def lift(self, node: str) -> dict[str, Any]:
+        """Let a node take new runs again."""
+        return self._ask(node, lambda client: client.delete("/api/v1/bundle/drain"))
+
     def programs(self, node: str, reload: bool, check: bool) -> dict[str, Any]:
         """Start anew, on a node, what its files changed for."""
         body = {"reload": reload, "check": check}

@@ -3,6 +3,7 @@
 Who rolls out holds a lease as long as signs of life come: a process that is killed, here or elsewhere, leaves no lock behind.
 """
 
+import json
 import logging
 import os
 import signal
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,14 +45,26 @@ class Room:
         self._number = 0
         self._heard = monotonic()
 
-    def start(self, who: str, role: str, action: str, limit: str, canary: int, revision: int) -> Row:
-        """Start a rollout (or a rollback) here. Raise Conflict if one runs, Unavailable if Ansible is not installed."""
+    def start(
+        self,
+        who: str,
+        role: str,
+        action: str,
+        limit: str,
+        canary: int,
+        revision: int,
+        variables: Mapping[str, Any] | None = None,
+    ) -> Row:
+        """Start a rollout (or a rollback) here, with more of the playbook's variables.
+
+        Raise Conflict if one runs, Unavailable if Ansible is not installed.
+        """
         row = self.begin(who, action, limit, canary, revision)
         words = [
             f"playbooks/{action}.yml",
             "--diff",
             "-e",
-            f"nodeward_canary={canary}",
+            json.dumps({"nodeward_canary": canary, **(variables or {})}),
             *([f"--limit={limit}"] * bool(limit)),
         ]
         try:

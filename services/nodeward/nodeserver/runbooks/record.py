@@ -13,6 +13,7 @@ from typing import Any
 
 from nodeward.core import clock
 from nodeward.core.files import write_atomic
+from nodeward.nodeserver.runbooks import tree
 from nodeward.nodeserver.runbooks.course import ENDS, INTERRUPTED
 from nodeward.nodeserver.runbooks.session import JOURNAL
 
@@ -159,6 +160,25 @@ def load(directory: Path) -> Record | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return record
+
+
+def under_way(folder: Path) -> list[dict[str, Any]]:
+    """Return what is known of each run under `folder` that is under way, also where another process than this one started it."""
+    found = []
+    for path in sorted(folder.glob(f"*/{RECORD}")):
+        try:
+            about = json.loads(path.read_text())
+        except (OSError, ValueError):
+            continue  # it is being given up
+        if tree.lives(about) if "pid" in about else _begins(path.parent):
+            found.append({**about, "id": path.parent.name})
+    return found
+
+
+def _begins(directory: Path) -> bool:
+    """Whether a run without a process is about to get one; one that was cut off before has its end in the journal."""
+    kept = load(directory)
+    return kept is not None and not kept.over
 
 
 def remove(record: Record) -> None:

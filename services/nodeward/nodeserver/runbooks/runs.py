@@ -28,6 +28,7 @@ from nodeward.core.program import Worker
 from nodeward.core.words import counted
 from nodeward.nodeserver.runbooks import record, tree
 from nodeward.nodeserver.runbooks.course import FAILED, INTERRUPTED
+from nodeward.nodeserver.runbooks.drain import Drain
 from nodeward.nodeserver.runbooks.record import ASKING, Record
 from nodeward.nodeserver.settings import NodeserverSettings
 
@@ -74,6 +75,7 @@ class Runs:
     def __init__(self, settings: NodeserverSettings, config: Client) -> None:
         self._settings, self.config = settings, config
         self._folder = settings.data / "runs"
+        self.drain = Drain(settings.data)
         self._changed = threading.Condition()
         self._records: dict[str, Record] = {}
         self._running: dict[str, Run] = {}
@@ -122,7 +124,8 @@ class Runs:
     # What people and other nodes ask for
 
     def begin(self, asked: Asked) -> Record:
-        """Start a run. Raise NotFound, BadInput with every fault of the parameters, TooMany, or what the config server says."""
+        """Start a run. Raise NotFound, BadInput with every fault of the parameters, TooMany, Unavailable while none may begin, or
+        what the config server says."""
         answer = self.config.get(f"/api/v1/runbooks/{asked.runbook}")
         plan = _plan(asked.runbook, answer["runbook"])
         values = runbook_parameters.values(plan.parameters, asked.parameters)
@@ -142,6 +145,7 @@ class Runs:
                 )
             kept = record.create(self._folder / _name(), about)
         try:
+            self.drain.must_take(called=asked.caller is not None)
             self._note(asked.by, "run", kept, wait=True)
             self._launch(kept, {"body": answer["runbook"], "values": values, "node": facts})
         except (NodewardError, OSError) as error:
@@ -319,26 +323,16 @@ class Runs:
 
 def recover(kept: Record) -> None:
     """Give a record that was cut off its end: wait a moment for its process to write it, end what is left, write it then."""
-    own = _process(kept)
+    own = tree.process(kept.about)
     until = time.monotonic() + STOP_SECONDS
     while own is not None and own.is_running() and own.status() != psutil.STATUS_ZOMBIE and time.monotonic() < until:
         time.sleep(0.05)
-    tree.end(lambda: [each for each in (_process(kept),) if each is not None] + tree.marked(kept.id))
+    tree.end(lambda: [each for each in (tree.process(kept.about),) if each is not None] + tree.marked(kept.id))
     record.mend(kept.journal)
     kept.take_in()
     if not kept.over:
         kept.finish(INTERRUPTED, "The node server was killed or restarted while it ran; what it had started was ended.")
     log.warning("run %s was cut off: %s", kept.id, kept.detail)
-
-
-def _process(kept: Record) -> psutil.Process | None:
-    """Return the process of a record, if it is still that one."""
-    try:
-        found = psutil.Process(kept.about["pid"])
-        same = found.create_time() == kept.about["created"] and found.status() != psutil.STATUS_ZOMBIE
-    except (KeyError, psutil.Error):
-        return None
-    return found if same else None
 
 
 def _created(pid: int) -> float:

@@ -9,7 +9,8 @@ import os
 import resource
 import signal
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import psutil
 
@@ -41,6 +42,21 @@ def marked(run: str) -> list[psutil.Process]:
         except (psutil.Error, OSError):
             pass  # gone, or somebody else's
     return found
+
+
+def process(about: Mapping[str, Any]) -> psutil.Process | None:
+    """Return a run's own process by what its record knows (`pid`, `created`), if it is still that one."""
+    try:
+        found = psutil.Process(about["pid"])
+        same = found.create_time() == about["created"] and found.status() != psutil.STATUS_ZOMBIE
+    except (KeyError, psutil.Error):
+        return None
+    return found if same else None
+
+
+def lives(about: Mapping[str, Any]) -> bool:
+    """Whether a run's own process does."""
+    return process(about) is not None
 
 
 def end(find: Callable[[], list[psutil.Process]], grace: float = GRACE_SECONDS) -> bool:

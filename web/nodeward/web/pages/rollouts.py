@@ -23,7 +23,8 @@ STAYS = 600 * 1_000_000  # µs that the last rollout stays in sight after its en
 TILES = 400
 KINDS = {"+": "added", "-": "removed", " ": "same", "@": "title"}
 SHAPES = {
-    "healthy": "ok", "current": "ok", "done": "ok", "due": "pending", "staged": "pending", "applied": "pending",
+    "healthy": "ok", "current": "ok", "done": "ok", "due": "pending", "waiting": "pending", "staged": "pending",
+    "applied": "pending", "cutting off": "warning",
     "running": "pending", "failed": "critical", "rolled back": "warning", "aborted": "warning", "lost": "warning",
 }  # fmt: skip
 
@@ -34,6 +35,7 @@ class Order(Body):
     action: str = Field("rollout", pattern="^(rollout|rollback)$")
     limit: str = Field("", max_length=500)
     canary: int = Field(1, ge=1, le=10_000)
+    now: bool = False
 
 
 @blueprint.get("/rollouts")

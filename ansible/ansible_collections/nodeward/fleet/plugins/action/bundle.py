@@ -16,7 +16,7 @@ class ActionModule(Step):
         files = given.get("files")
         if not files:
             raise Refused(given.get("why") or "There is no bundle to put in place.")
-        self._must_go_on(given.get("rollout"))
+        self.must_go_on(given.get("rollout"))
         present = self.reached.look()["files"]
         changed = self.reached.put(files, check=True)
         if not self.checking:
@@ -26,12 +26,6 @@ class ActionModule(Step):
             )  # unless the node, which pulls, has taken them meanwhile: they changed all the same
         shown = {"diff": differences(present, files)} if self._task.diff else {}
         return {"changed": bool(changed), "files": changed, "revision": revision(files), **shown}
-
-    def _must_go_on(self, rollout) -> None:
-        """Begin with no node any more once somebody has aborted the rollout."""
-        by = self.server.get(f"rollouts/{int(rollout)}")["aborted_by"] if rollout else None
-        if by:
-            raise Refused(f"the rollout was aborted by {by}.")
 
     def _swap(self, files: dict, present: dict) -> None:
         try:

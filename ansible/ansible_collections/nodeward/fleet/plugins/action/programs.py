@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.nodeward.fleet.plugins.plugin_utils.step import Step
+from ansible_collections.nodeward.fleet.plugins.plugin_utils.step import Step, said
 
 
 class ActionModule(Step):
@@ -12,7 +12,7 @@ class ActionModule(Step):
 
     def take(self, given):
         """Do it, or in check mode say what would be done."""
-        reload = bool(given.get("reload"))
+        reload = said(given, "reload")
         done = self.reached.programs(reload=reload, check=self.checking)
         words = ("told to read its files" if reload else "started anew") + ": " + ", ".join(done["restarted"])
         return {

@@ -53,7 +53,7 @@ class CallbackModule(CallbackBase):
             revision = (said.get("wanted") or {}).get("revision")
             self._note(host, "due" if said["due"] else "current", detail=detail, revision=revision)
         elif action == "bundle" and not str(task.get_path()).partition(".yml:")[0].endswith("back"):
-            self._note(host, "staged", revision=said.get("revision"), diff=_unified(said.get("diff")))
+            self._note(host, "staged", detail="", revision=said.get("revision"), diff=_unified(said.get("diff")))
         elif action == "programs":
             self._note(host, "applied", detail=said.get("did", ""))
         elif action == "well" and said.get("well"):

@@ -45,6 +45,10 @@ class Appliance:
         """POST JSON and return the JSON answer. Raise Refused with the server's sentence."""
         return self._send("POST", path, body)
 
+    def delete(self, path: str):
+        """DELETE and return the JSON answer. Raise Refused with the server's sentence."""
+        return self._send("DELETE", path, None)
+
     def _send(self, method: str, path: str, body: dict | None):
         data = None if body is None else json.dumps(body).encode()
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json", **_on_behalf()}

@@ -32,6 +32,14 @@ class ThroughAppliance:
         """Put files in place. Return the names of those that changed. Raise Refused with what is wrong with them."""
         return self._server.put(f"nodes/{self._node}/placed", {"files": files, "check": check})["changed"]
 
+    def drain(self, files: dict, reload: bool, now: bool) -> dict:
+        """Take no new runs on the node, if what is to be done ends its node server. Return those under way."""
+        return self._server.put(f"nodes/{self._node}/drain", {"files": files, "reload": reload, "now": now})
+
+    def lift(self) -> None:
+        """Take new runs again."""
+        self._server.delete(f"nodes/{self._node}/drain")
+
     def programs(self, reload: bool, check: bool) -> dict:
         """Start anew what the files changed for."""
         return self._server.post(f"nodes/{self._node}/programs", {"reload": reload, "check": check})
@@ -56,6 +64,14 @@ class OverConnection:
     def put(self, files: dict, check: bool) -> list:
         """Put files in place. Return the names of those that changed. Raise Refused with what is wrong with them."""
         return self._run(["put"], {"files": files, "check": check})["changed"]
+
+    def drain(self, files: dict, reload: bool, now: bool) -> dict:
+        """Take no new runs on the node, if what is to be done ends its node server. Return those under way."""
+        return self._run(["drain"], {"files": files, "reload": reload, "now": now})
+
+    def lift(self) -> None:
+        """Take new runs again."""
+        self._run(["lift"])
 
     def programs(self, reload: bool, check: bool) -> dict:
         """Start anew what the files changed for."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible_collections.nodeward.fleet.plugins.plugin_utils.appliance import Refused
 from ansible_collections.nodeward.fleet.plugins.plugin_utils.reach import reach, server
@@ -34,9 +35,20 @@ class Step(ActionBase):
         except Refused as error:
             return {**result, "failed": True, "msg": f"{self.node}: {error}"}
 
+    def must_go_on(self, rollout) -> None:
+        """Begin with no node any more once somebody has aborted the rollout."""
+        by = self.server.get(f"rollouts/{int(rollout)}")["aborted_by"] if rollout else None
+        if by:
+            raise Refused(f"the rollout was aborted by {by}.")
+
     def take(self, given: dict) -> dict:
         """Do the step."""
         raise Refused("This step does nothing.")
+
+
+def said(given: dict, name: str) -> bool:
+    """Return whether an argument says yes; `-e NAME=false` hands over a text."""
+    return boolean(given.get(name) or False)
 
 
 def digest(files: dict) -> str:
