@@ -5,8 +5,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from nodeward.core.errors import ConfigError
 from nodeward.store.base import LogShelf
+from nodeward.store.choose import chosen, kind_of
 from nodeward.store.logblocks.compactor import Process
 from nodeward.store.sqlite_logs import SqliteLogShelf
 
@@ -33,21 +33,17 @@ LOG_SHELVES: dict[str, Callable[[str, Path], LogShelf]] = {
 
 def log_shelf(uri: str, root: Path) -> LogShelf:
     """Return the log shelf that `uri` names; an embedded one lies below `root`. Raise ConfigError if there is none."""
-    check(uri)
-    return LOG_SHELVES[uri.partition(":")[0]](uri, root)
+    return chosen(LOG_SHELVES, uri, "logs")(uri, root)
 
 
 def check(uri: str) -> None:
     """Raise ConfigError if no log shelf has that kind of URI."""
-    kind = uri.partition(":")[0]
-    if kind not in LOG_SHELVES:
-        kinds = ", ".join(f"{known}:" for known in LOG_SHELVES)
-        raise ConfigError(f"NODEWARD_STORE is {kind}:…, which cannot keep logs; {kinds} can.")
+    chosen(LOG_SHELVES, uri, "logs")
 
 
 def empty_logs(uri: str, root: Path) -> None:
     """Remove all that is kept there. May be repeated; no shelf may be open meanwhile."""
-    if uri.partition(":")[0] == "sqlite":
+    if kind_of(uri) == "sqlite":
         shutil.rmtree(root, ignore_errors=True)
     else:
         from nodeward.store.mongodb import emptied

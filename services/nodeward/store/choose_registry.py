@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from nodeward.core.errors import ConfigError
 from nodeward.store import sqlite
 from nodeward.store.base_registry import RegistryShelf
+from nodeward.store.choose import chosen, kind_of
 from nodeward.store.sqlite_registry import SqliteRegistryShelf
 
 TABLES = frozenset(
@@ -29,16 +29,12 @@ KINDS: dict[str, Callable[[str, Path], RegistryShelf]] = {
 
 def open_registry(store: str, directory: Path) -> RegistryShelf:
     """Given `NODEWARD_STORE` and the role's directory, return the shelf. Raise ConfigError if there is none for it."""
-    scheme = store.partition(":")[0]
-    if scheme not in KINDS:
-        known = ", ".join(f"{kind}:" for kind in KINDS)
-        raise ConfigError(f"NODEWARD_STORE is {scheme}:…; the config server keeps its registry in: {known}")
-    return KINDS[scheme](store, directory)
+    return chosen(KINDS, store, "the registry")(store, directory)
 
 
 def empty_registry(store: str, directory: Path) -> None:
     """Remove all that is kept there. May be repeated; no shelf may be open meanwhile."""
-    if store.partition(":")[0] == "sqlite":
+    if kind_of(store) == "sqlite":
         sqlite.remove(directory / "registry.db")
     else:
         from nodeward.store.mongodb import emptied

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from nodeward.core.errors import ConfigError
 from nodeward.store import sqlite
 from nodeward.store.base_states import StateShelf
+from nodeward.store.choose import chosen, kind_of
 from nodeward.store.sqlite_states import SqliteStateShelf
 
 TABLES = frozenset(
@@ -42,16 +42,12 @@ KINDS: dict[str, Callable[[str, Path], StateShelf]] = {
 
 def open_states(store: str, directory: Path) -> StateShelf:
     """Given `NODEWARD_STORE` and the role's directory, return the shelf. Raise ConfigError if there is none for it."""
-    scheme = store.partition(":")[0]
-    if scheme not in KINDS:
-        known = ", ".join(f"{kind}:" for kind in KINDS)
-        raise ConfigError(f"NODEWARD_STORE is {scheme}:…; the monitor can keep its states in: {known}")
-    return KINDS[scheme](store, directory)
+    return chosen(KINDS, store, "states")(store, directory)
 
 
 def empty_states(store: str, directory: Path) -> None:
     """Remove all that is kept there. May be repeated; no shelf may be open meanwhile."""
-    if store.partition(":")[0] == "sqlite":
+    if kind_of(store) == "sqlite":
         sqlite.remove(directory / "states.db")
     else:
         from nodeward.store.mongodb import emptied

@@ -167,8 +167,9 @@ class Batches:
                     found = self._cache.pop(entry.seq, None)
                     self._cached -= found[1] if found else 0
             self._bytes -= sum(entry.bytes for entry in folded)
-            self._tidy(to_seq, now)
         self.commits.brake.release()
+        with self._store.translated():
+            self._tidy(to_seq, now)  # nobody reads there any more, so nobody needs to wait for it
 
     def forget_streams(self, before: int) -> None:
         """Forget the cursors of streams that sent nothing since."""
