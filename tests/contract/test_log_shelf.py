@@ -11,10 +11,11 @@ import msgpack
 import pytest
 
 from nodeward.core import batch as wire
+from nodeward.core.batch import Batch
 from nodeward.core.errors import BadInput, NotFound
 from nodeward.store.base import Effort, FieldTerm, LogQuery, LogShelf, Outcome, Term
 from nodeward.store.logblocks import brake
-from support.log_records import DAY, NOON, SECOND, Line, found, made, pages, raws
+from support.log_records import DAY, NOON, SECOND, Line, found, made, matches, pages, raws
 from support.stores import STORES, log_shelf, uri_of
 
 Opener = Callable[[], LogShelf]
@@ -377,6 +378,33 @@ def test_a_search_finds_what_matches_and_nothing_else(
     mine = [one for one in found(shelf, query) if one.record.node == "web-1"]
     assert {lines.index(next(line for line in lines if line.raw == raw)) for raw in raws(mine)} == want
     assert len(mine) == len(want)
+
+
+def test_many_small_batches_are_searched_as_one_is(shelf: LogShelf) -> None:
+    """There are some thousand of them where there are many nodes; what comes and what is compacted meanwhile changes nothing."""
+
+    def batch(number: int) -> tuple[Batch, bytes]:
+        moment, host = NOON + number * 7 % 500 * SECOND, f"h{number % 9}"
+        lines = [Line(b"part %d of %d" % (row, number), moment, host=host) for row in (0, 1)]
+        return made(lines, first=number * 100, source=f"s{number % 50}")
+
+    queries = [
+        LogQuery(),
+        LogQuery(terms=(Term(b"of 77"),)),
+        LogQuery(hosts=("h3",), terms=(Term(b"part 1"),)),
+        LogQuery(start=NOON + 100 * SECOND, end=NOON + 130 * SECOND),
+        LogQuery(sources=("s7",), terms=(Term(b"77", exclude=True),)),
+    ]
+    for first, count in ((0, 300), (300, 150), (450, 3)):
+        shelf.append([batch(number) for number in range(first, first + count)], NOON)
+        everything = found(shelf)
+        assert len(everything) == 2 * (first + count)
+        for query in queries:
+            want = [one for one in everything if matches(query, one.record)]
+            assert found(shelf, query) == want
+            assert found(shelf, query, newest_first=False) == want[::-1]
+    compact_all(shelf)
+    assert found(shelf) == everything
 
 
 def test_a_search_that_would_cost_too_much_answers_in_slices_that_lead_to_the_same(shelf: LogShelf) -> None:

@@ -152,6 +152,22 @@ def test_a_crash_after_a_merge_changes_nothing(root: Path) -> None:
     shelf.close()
 
 
+def test_a_hot_batch_that_cannot_be_read_hides_none_of_its_many_neighbours(root: Path) -> None:
+    shelf = SqliteLogShelf(root)
+    shelf.append([made([b"line %d" % number], source=f"s{number}") for number in range(600)], NOON)
+    shelf.close()
+    connection = sqlite3.connect(root / "hot.db")
+    connection.execute("UPDATE hot SET data = x'00' WHERE seq = 100")
+    connection.commit()
+    connection.close()
+    shelf = SqliteLogShelf(root)
+    for _ in range(2):
+        pages_ = pages(shelf, LogQuery(terms=(Term(b"line"),)))
+        assert sum(len(page.items) for page in pages_) == 599
+        assert {(one.where, one.records) for page in pages_ for one in page.scanned.damaged} == {("hot", 1)}
+    shelf.close()
+
+
 def test_a_batch_that_cannot_be_read_again_is_set_aside_and_said(root: Path, caplog: pytest.LogCaptureFixture) -> None:
     shelf = SqliteLogShelf(root)
     shelf.append([made([b"good"]), made([b"bad"], source="x")], NOON)

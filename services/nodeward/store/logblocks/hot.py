@@ -17,6 +17,7 @@ from nodeward.store.base import Outcome, SourceTotals
 from nodeward.store.logblocks import rows
 from nodeward.store.logblocks.codec import Damaged
 from nodeward.store.logblocks.commits import Commits, Ticket
+from nodeward.store.logblocks.neighbours import Neighbours
 from nodeward.store.logblocks.rows import Rows
 from nodeward.store.logblocks.units import Hot
 
@@ -100,6 +101,7 @@ class HotPart:
         self._connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
         self._readers = sqlite.Readers(path)
         self._cache = _Cache(_CACHE_BYTES)
+        self.neighbours = Neighbours(self.unit)
         self.commits = Commits(self._commit, lambda: self.bytes)
         self._writing = self.commits.writing
         self._wal = path.with_name(f"{path.name}-wal")

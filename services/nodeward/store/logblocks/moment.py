@@ -152,11 +152,20 @@ class Moment:
         return [found[seq] for seq in sorted(found)]
 
     def _hot_units(self, query: LogQuery, newest_first: bool) -> Iterator[Unit]:
-        entries = [
-            entry for entry in self._state.entries if entry.max_time >= query.start and entry.min_time < query.end
+        runs = [
+            run
+            for run in self._hot.neighbours.runs(self._state.entries)
+            if run.max_time >= query.start and run.min_time < query.end
         ]
-        entries.sort(key=lambda entry: -entry.max_time if newest_first else entry.min_time)
-        return self._opened(entries)
+        runs.sort(key=lambda run: -run.max_time if newest_first else run.min_time)
+        for run in runs:
+            if len(run.entries) == 1:
+                yield from self._opened(run.entries)
+                continue
+            unit = self._hot.neighbours.joined(run)
+            if unit is None:
+                raise Gone
+            yield unit
 
     def _opened(self, entries: Sequence[Entry]) -> Iterator[Unit]:
         for entry in entries:

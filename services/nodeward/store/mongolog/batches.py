@@ -28,6 +28,7 @@ from nodeward.store.logblocks import rows
 from nodeward.store.logblocks.codec import Damaged
 from nodeward.store.logblocks.commits import Commits, Ticket
 from nodeward.store.logblocks.hot import Gone, State, repeats
+from nodeward.store.logblocks.neighbours import Neighbours
 from nodeward.store.logblocks.rows import Rows
 from nodeward.store.logblocks.units import Hot
 from nodeward.store.mongodb import Doc, Store, id_of, number_id
@@ -88,6 +89,7 @@ class Batches:
         self._looked = time.monotonic()
         self._compressor = zstandard.ZstdCompressor(level=1)
         self._bytes = 0  # of what is not folded yet
+        self.neighbours = Neighbours(self.unit)
         self.commits = Commits(self._commit, lambda: self._bytes)
         self._writing = self.commits.writing
         with store.translated():
