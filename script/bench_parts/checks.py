@@ -139,7 +139,11 @@ class Neighbours:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
-                answers = {"/api/v1/servers": {"monitor": beside.url}, "/api/v1/credentials": []}
+                answers = {
+                    "/api/v1/servers": {"monitor": beside.url},
+                    "/api/v1/credentials": [],
+                    "/api/v1/ticket-keys": {"keys": []},
+                }
                 self._answer(beside.bundle if self.path.endswith("/bundle") else answers.get(self.path, {}))
 
             def do_POST(self) -> None:

@@ -8,12 +8,13 @@ from typing import Any
 from flask import Flask, Response, jsonify, request
 
 from fakes.serving import Serving
-from nodeward.core import tokens
+from nodeward.core import clock, tokens
+from nodeward.core.tickets import Signer, Ticket, new_id, new_key
 
 
 class FakeConfig(Serving):
     """Answers `servers`, `credentials`, `monitoring`, `nodes/{name}/bundle`, `runbooks/{name}`, `audit`, `find`, `enrol`,
-    `login`.
+    `login`, `tickets`, `ticket-keys`.
 
     `tokens["viewer"]` and so on are valid tokens; `node_token(name)` makes one of a node. What a test changes in
     `servers`, `monitoring` or `bundles` is what the next request gets.
@@ -33,6 +34,7 @@ class FakeConfig(Serving):
         self.enrol_key = "enrolment-key"
         self.enrolled: list[str] = []
         self.refused: list[dict[str, Any]] = []
+        self.signer = Signer(new_key())
         self.tokens = {role: self.token(role, role) for role in ("viewer", "operator", "admin", "service")}
         super().__init__(self._app())
 
@@ -52,6 +54,16 @@ class FakeConfig(Serving):
         """Make the credential of a node and return its token."""
         return self.token(node, "node", node)
 
+    def ticket(self, token: str, at: str, may: str = "GET") -> str:
+        """Return a ticket for a node, for whoever has that token."""
+        (who,) = (each for each in self.credentials if each["id"] == tokens.identifier(token))
+        now = clock.now()
+        made = Ticket(
+            id=new_id(), name=who["name"], role=who["role"], node=who["node"], token=who["id"], at=at, may=may, issued=now,
+            until=now + 60_000_000,
+        )  # fmt: skip
+        return self.signer.sign(made)
+
     def give_token(self, var: Path, role: str, token: str) -> None:
         """Put a token where a role looks for it."""
         path = var / "secrets" / role / "token"
@@ -69,6 +81,16 @@ class FakeConfig(Serving):
         @app.get("/api/v1/credentials")
         def credentials() -> Response:
             return _tagged(self.credentials)
+
+        @app.get("/api/v1/ticket-keys")
+        def ticket_keys() -> Response:
+            return _tagged({"keys": [{"id": self.signer.id, "key": self.signer.public}]})
+
+        @app.post("/api/v1/tickets")
+        def tickets() -> tuple[Response, int]:
+            body = request.get_json()
+            token = request.headers["Authorization"].removeprefix("Bearer ")
+            return jsonify(ticket=self.ticket(token, body["node"], body["may"]), node=body["node"], seconds=60.0), 201
 
         @app.post("/api/v1/tokens/rotate")
         def rotate() -> Response:

@@ -72,12 +72,16 @@ class NodeserverProcess:
         return self.process.wait(timeout=20)
 
     def ask(self, path: str, role: str = "admin", method: str = "GET", body: Any = None) -> tuple[int, Any]:
-        """Send a request with a role's token, and `body` as JSON if there is one; return status and JSON."""
-        headers = {"Authorization": f"Bearer {self.config.tokens[role]}"}
+        """Send a request with a role's ticket, and `body` as JSON if there is one; return status and JSON."""
+        headers = {"Authorization": f"Bearer {self.ticket(method, path, self.config.tokens[role])}"}
         url = f"http://127.0.0.1:{self.port}{path}"
         data = {} if body is None else {"json": body}
         answer = urllib3.request(method, url, headers=headers, retries=False, timeout=30, **data)
         return answer.status, json.loads(answer.data)
+
+    def ticket(self, method: str, path: str, token: str) -> str:
+        """Return a ticket for a request to this node, for whoever has that token."""
+        return self.config.ticket(token, "web-1", "GET" if method == "GET" else f"{method} {path.partition('?')[0]}")
 
     def said(self) -> str:
         """Return what it wrote to the screen."""

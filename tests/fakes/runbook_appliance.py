@@ -8,6 +8,7 @@ from typing import Any, Self
 from fakes.registry_server import NODE, RegistryServer
 from nodeward.core.client import Client
 from nodeward.core.errors import NodewardError
+from nodeward.core.wallet import NodeClient, Wallet
 from support.until import until
 
 
@@ -61,10 +62,9 @@ class RunbookAppliance(RegistryServer):
         process.wait(30)
 
     def node(self, name: str = NODE, token: str | None = None) -> Client:
-        """Return a client of a node's node server, with the administrator's token."""
-        return Client(
-            f"http://{self.addresses[name]}:{self.node_port}", token or self.secret("cli", "token"), timeout=60.0
-        )
+        """Return a client of a node's node server for whoever has a token, by default the administrator."""
+        asking = self.client(token or self.secret("cli", "token"))
+        return NodeClient(name, f"http://{self.addresses[name]}:{self.node_port}", Wallet(asking), timeout=60.0)
 
     def node_token(self, name: str) -> str:
         """Return a node's own credential."""
@@ -93,6 +93,6 @@ class RunbookAppliance(RegistryServer):
     def _is_node_ready(self, name: str) -> bool:
         assert self._nodes[name].poll() is None, (self.vars[name] / "node-screen").read_text()
         try:
-            return bool(self.node(name).get("/readyz")["status"] == "ready")
+            return bool(Client(self.node(name).url).get("/readyz")["status"] == "ready")
         except NodewardError:
             return False

@@ -29,14 +29,15 @@ class RunbookNode(NodeserverProcess):
         self.config.runbooks[name] = {"kind": "runbook", "name": name, **yaml.safe_load(text)}
 
     def post(self, path: str, body: Any, role: str = "operator") -> tuple[int, Any]:
-        """Post JSON with a role's token; return status and answer."""
+        """Post JSON with a role's ticket; return status and answer."""
         return self.send("POST", path, body, self.config.tokens[role])
 
     def send(self, method: str, path: str, body: Any, token: str) -> tuple[int, Any]:
-        """Send a request; return status and answer."""
+        """Send a request with the ticket of whoever has that token; return status and answer."""
+        shown = self.ticket(method, f"/api/v1/{path}", token)
         answer = urllib3.request(
             method, f"http://127.0.0.1:{self.port}/api/v1/{path}", body=None if body is None else json.dumps(body).encode(),
-            headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"}, retries=False, timeout=60,
+            headers={"Authorization": f"Bearer {shown}", "Content-Type": "application/json"}, retries=False, timeout=60,
         )  # fmt: skip
         return answer.status, json.loads(answer.data)
 

@@ -250,7 +250,7 @@ def test_a_peer_is_pinged_at_the_address_that_the_config_server_knows(node, conf
     status, answer = node.ask("/api/v1/peers/web-2/ping?count=1", "operator")
     assert (status, answer["address"], answer["reachable"]) == (200, "127.0.0.1", True)
     assert (answer["answers"], answer["port"]) == (False, node.port)
-    assert answer["error"] == "answer: at 127.0.0.1 answers node 'web-1', not 'web-2'"
+    assert answer["error"] == "answer: web-2 refuses web-1: The ticket is for node 'web-2'; this is 'web-1'."
 
 
 def test_a_ping_says_how_far_it_came(node, config):
@@ -270,7 +270,7 @@ def test_a_ping_says_how_far_it_came(node, config):
     assert (answer["answers"], answer["port"], len(answer["steps"])) == (None, None, 1)
 
 
-def test_a_node_s_credential_is_for_what_nodes_may_do_on_another(node, config):
+def test_a_node_s_ticket_is_for_what_nodes_may_do_on_another(node, config):
     node.give([])
     node.wait_until_ready()
     config.tokens["peer"] = config.node_token("web-2")

@@ -1,5 +1,6 @@
 """The servers explain themselves, and what they say is true: every example is run, every call's door is tried."""
 
+import base64
 import itertools
 import json
 import re
@@ -10,7 +11,9 @@ from collections.abc import Iterator
 import pytest
 
 from conftest import free_port_now
+from nodeward.core import clock
 from nodeward.core.openapi import examples
+from nodeward.core.tickets import SECOND, Signer, Ticket, new_key
 from support.api_examples import CONVERSATIONS, World, calls, content, differences
 from support.appliance_in_view import PASSWORD, ROLES
 from support.until import until
@@ -48,10 +51,56 @@ def strangers(world: World) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
+def forged(world: World) -> dict[str, str]:
+    """What opens no node server: tickets that do not hold there, or tokens, whosever they are."""
+    now, good = clock.now(), world.signed()
+    assert world.ask("nodeserver", "GET", "/api/v1/info", good).status == 200
+    head, key, said, signature = good.split(".")
+    raised = json.dumps({**json.loads(base64.urlsafe_b64decode(said + "===")), "name": "eve"}).encode()
+    altered = base64.urlsafe_b64encode(raised).rstrip(b"=").decode()
+    other = Signer(new_key())
+    return {
+        "ended": world.signed(issued=now - 400 * SECOND, until=now - 100 * SECOND),
+        "not yet": world.signed(issued=now + 300 * SECOND, until=now + 600 * SECOND),
+        "another node's": world.signed(at="web-9"),
+        "altered": f"{head}.{key}.{altered}.{signature}",
+        "another's signature": f"{head}.{key}.{said}.{other.sign(TICKET).rpartition('.')[2]}",
+        "another's key": other.sign(TICKET.model_copy(update={"issued": now, "until": now + 300 * SECOND})),
+        "an administrator's token": world.admin,
+        "a server's token": world.service,
+        "the node's own token": world.secret("nodeserver"),
+        "a token beside a ticket": f"{world.admin}, Bearer {good}",
+    }
+
+
+TICKET = Ticket(id="x", name="ada", role="admin", at="local", may="GET", issued=0, until=0)
+
+
+def test_a_node_server_takes_no_token_and_no_ticket_that_does_not_hold(world: World, forged: dict[str, str]) -> None:
+    asked = [(call, needs) for call, needs in calls(world, "nodeserver") if needs]
+    assert len(asked) > 15
+    for (call, _), (what, shown) in itertools.product(asked, forged.items()):
+        method, _, path = call.partition(" ")
+        answer = world.ask("nodeserver", method, concrete(path), shown, b"{}", "application/json")
+        assert answer.status == 401, (call, what, answer.data)
+        assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+def test_a_ticket_is_for_what_it_says_and_for_nothing_else(world: World) -> None:
+    looking = world.signed()
+    for call, needs in calls(world, "nodeserver"):
+        method, _, path = call.partition(" ")
+        if needs and method != "GET":
+            for shown in (looking, world.signed(may=f"{method} /api/v1/elsewhere")):
+                answer = world.ask("nodeserver", method, concrete(path), shown, b"{}", "application/json")
+                assert answer.status == 403 and "The ticket is for" in answer.json()["detail"], (call, answer.data)
+
+
+@pytest.fixture(scope="module")
 def another(world: World) -> str:
     """The token of a node that none of these servers is on."""
     token = world.token("web-8", "node", "web-8")
-    for role in ROLES:
+    for role in set(ROLES) - {"nodeserver"}:
         until(lambda role=role: world.ask(role, "GET", "/api/v1/whoami", token).status == 200, 30)
     return token
 
@@ -77,7 +126,8 @@ def test_a_node_s_token_opens_what_is_for_nodes_and_nothing_else(world: World, a
     for call, needs in calls(world, role):
         if needs and "node" not in needs:
             method, _, path = call.partition(" ")
-            answer = world.ask(role, method, concrete(path), another, b"{}", "application/json")
+            shown = world.shown(role, another, method, concrete(path))
+            answer = world.ask(role, method, concrete(path), shown, b"{}", "application/json")
             assert answer.status == 403, (role, call, answer.data)
 
 

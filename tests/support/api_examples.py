@@ -16,7 +16,10 @@ from typing import Any
 
 import urllib3
 
+from nodeward.core import clock
+from nodeward.core.client import Client
 from nodeward.core.openapi import ROOMS, examples, operations
+from nodeward.core.tickets import SECOND, Signer, Ticket
 from support.appliance import SLEEPER, Supervisord, write_image
 from support.appliance_in_view import PASSWORD, ROLES, ApplianceInView
 from support.until import until
@@ -43,6 +46,7 @@ class World:
         write_image(directory / "home", "test", {"sleeper": SLEEPER}, ["sleeper"])
         self.supervisord = Supervisord(directory / "home", "test", self.var)
         self.appliance = ApplianceInView(self.var, free_port, "eventlet")
+        self.secrets: set[str] = set()  # what else must not be seen by strangers
 
     def __enter__(self) -> "World":
         self.supervisord.__enter__()
@@ -87,6 +91,39 @@ class World:
         url = self.appliance.address(role) + path
         return urllib3.request(method, url, body=body, headers=headers, retries=False, timeout=60, redirect=False)
 
+    def shown(self, role: str, token: str, method: str, path: str) -> str:
+        """Return what whoever has a token shows to a server: the token, or at the node server a ticket for that call."""
+        if role != "nodeserver" or not token:
+            return token
+        may = "GET" if method == "GET" else f"{method} {path.partition('?')[0]}"
+        if token == self.service:  # the config server gives nobody else a ticket of its own
+            return self.signed(name="configserver", role="service", may=may)
+        made: str = Client(self.appliance.address("configserver"), token).post(
+            "/api/v1/tickets", {"node": "local", "may": may}
+        )["ticket"]
+        return made
+
+    def signed(self, **given: Any) -> str:
+        """Return a ticket as the config server would sign it: an administrator's, to look at node `local`, unless it is said."""
+        now = clock.now()
+        said = {
+            "id": "x",
+            "name": "ada",
+            "role": "admin",
+            "at": "local",
+            "may": "GET",
+            "issued": now,
+            "until": now + 300 * SECOND,
+        }
+        key = (self.var / "secrets" / "configserver" / "ticket-key").read_text()
+        return Signer(key).sign(Ticket.model_validate({**said, **given}))
+
+    def local(self, method: str, path: str, body: Any = None) -> Any:
+        """Ask the node `local` as the administrator; return the JSON answer."""
+        data = None if body is None else json.dumps(body).encode()
+        shown = self.shown("nodeserver", self.admin, method, path)
+        return self.ask("nodeserver", method, path, shown, data, "application/json" if data else "").json()
+
     def run(self, role: str, call: str, example: Doc, needs: list[str]) -> Any:
         """Send an example's request, with what only this world knows (ids, keys) in place of what the example shows."""
         method, _, path = call.partition(" ")
@@ -97,7 +134,8 @@ class World:
         body = given.get("body")
         data = None if body is None else body.encode() if isinstance(body, str) else json.dumps(body).encode()
         kind = example.get("type", "application/json") if data is not None else ""
-        return self.ask(role, method, f"{path}{'?' + query if query else ''}", self._fitting(given, needs), data, kind)
+        shown = self.shown(role, self._fitting(given, needs), method, path)
+        return self.ask(role, method, f"{path}{'?' + query if query else ''}", shown, data, kind)
 
     def _fitting(self, given: Doc, needs: list[str]) -> str:
         if not needs:
@@ -202,6 +240,7 @@ def tidy(value: Any, var: str) -> Any:
     if not isinstance(value, str):
         return value
     text = re.sub(r"nw_([0-9a-f]{12})_[\w-]{43}", r"nw_\1_…", value.replace(var, "/var/lib/nodeward"))
+    text = re.sub(r"nwt\.([0-9a-f]{12})\.[\w.-]+", r"nwt.\1.…", text)
     text = re.sub(r"\b[0-9a-f]{64}\b", "…", text)
     text = re.sub(r"http://127\.0\.0\.1:\d+", "http://127.0.0.1:7400", text)
     return text if len(text) <= LONGEST_TEXT else text[: LONGEST_TEXT - 1] + "…"

@@ -51,7 +51,7 @@ class ApplianceInView:
         self._lamp, self._plugin = var / "lamp", var / "check_lamp"
         self._ports = {role: free_port() for role in ROLES}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
-        self._environment = {
+        self.environment = {
             **os.environ,
             "NODEWARD_VAR": str(var),
             "NODEWARD_NODE": "local",
@@ -113,7 +113,7 @@ class ApplianceInView:
         """Start a role and wait until it answers."""
         with (self.var / f"{role}.screen").open("ab") as screen:
             self._processes[role] = subprocess.Popen(
-                [sys.executable, "-m", f"nodeward.{role}.main"], env=self._environment, stdout=screen, stderr=screen
+                [sys.executable, "-m", f"nodeward.{role}.main"], env=self.environment, stdout=screen, stderr=screen
             )
         wait_until_ready(self.address(role))
 

@@ -8,8 +8,8 @@ import click
 
 from nodeward.cli import session
 from nodeward.core.client import Client
-from nodeward.core.errors import NodewardError, NotFound, Unavailable
-from nodeward.core.settings import port
+from nodeward.core.errors import NodewardError, NotFound
+from nodeward.core.wallet import node_client
 
 Value = TypeVar("Value")
 Node = dict[str, Any]
@@ -25,11 +25,7 @@ def nodes() -> list[Node]:
 
 def client(node: Node, timeout: float = session.SECONDS) -> Client:
     """Return the client of a node's node server. Raise Unavailable if nobody knows where it is."""
-    address = node.get("address")
-    if not address:
-        raise Unavailable(f"Node '{node['name']}' has no address, so its node server cannot be asked.")
-    host = f"[{address}]" if ":" in address else address
-    return Client(f"http://{host}:{port('nodeserver')}", session.token(), timeout=timeout)
+    return node_client(node, session.tickets(), timeout)
 
 
 def named(name: str | None) -> Node:

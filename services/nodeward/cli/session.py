@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from nodeward.core.client import Client
-from nodeward.core.errors import ConfigError, NotFound, Unavailable
+from nodeward.core.errors import ConfigError, Unavailable
 from nodeward.core.files import read_secret
-from nodeward.core.settings import PORTS, Settings, load, port
+from nodeward.core.settings import PORTS, Settings, load
+from nodeward.core.wallet import Tickets, Wallet, node_client
 
 SECONDS = 30.0
 
@@ -53,21 +54,13 @@ def place(where: str, seconds: float = SECONDS) -> Client:
 
 def node_server(name: str, seconds: float = SECONDS) -> Client:
     """Return the client of a node's node server, at the address that the config server knows. Raise NotFound if there is none."""
-    found = node(name)
-    if found.get("agent") is False:
-        raise NotFound(
-            f"Node '{name}' has no node server (agent: false); it is checked from '{found['checked_from']}'."
-        )
-    address = found.get("address")
-    if not address:
-        raise NotFound(f"The config server knows no address of node '{name}'; give it one.")
-    url = f"http://{f'[{address}]' if ':' in address else address}:{port('nodeserver')}"
-    return Client(url, _token(settings()), timeout=seconds)
+    return node_client(node(name), tickets(), seconds)
 
 
-def token() -> str:
-    """Return the token to show. Raise ConfigError if there is none."""
-    return _token(settings())
+@cache
+def tickets() -> Tickets:
+    """Return the tickets for node servers, which are shown nothing else. Raise ConfigError if there is no token to ask with."""
+    return Wallet(config())
 
 
 @cache

@@ -22,6 +22,7 @@ from nodeward.core.auth import ADMIN, SERVICE
 from nodeward.core.errors import BadInput, ConfigError
 from nodeward.core.files import read_secret, write_secret
 from nodeward.core.ports import PORTS, port
+from nodeward.core.tickets import Signer, new_key
 from nodeward.store.base_registry import Key
 
 OWN = {"configserver": SERVICE, "logserver": SERVICE, "monitor": SERVICE, "web": SERVICE, "cli": ADMIN}
@@ -45,6 +46,20 @@ def enrolment_key(settings: ConfigserverSettings) -> Path:
     if not path.exists():
         write_secret(path, secrets.token_urlsafe(32))
     return path
+
+
+def signer(settings: ConfigserverSettings) -> Signer:
+    """See to it that there is a key that signs tickets, and return what signs with it. Raise ConfigError if it is none."""
+    path = settings.var / "secrets" / "configserver" / "ticket-key"
+    if not path.exists():
+        write_secret(path, new_key())
+    try:
+        return Signer(read_secret(path, "The key that signs tickets"))
+    except ValueError:
+        raise ConfigError(
+            f"The key that signs tickets: {path} holds none. Remove the file, and a new key is made, "
+            "which the nodes learn by themselves."
+        ) from None
 
 
 def administrator(settings: ConfigserverSettings, registry: Registry, people: People) -> Path | None:

@@ -128,6 +128,16 @@ class Deed(Body):
     address: str | None = Field(None, max_length=100, description="Where they were, if that is known.")
 
 
+class Wanted(Body):
+    """A ticket that somebody wants."""
+
+    node: str = Field(max_length=63, description="The node whose server it is for.", examples=["web-1"])
+    may: str = Field(
+        "GET", max_length=600, description="GET, to look; or a single deed: a method and a path.",
+        examples=["POST /api/v1/runs"],
+    )  # fmt: skip
+
+
 class Refusal(Body):
     """Somebody whom another server refused."""
 

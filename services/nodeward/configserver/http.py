@@ -1,5 +1,5 @@
 """The config server's HTTP face: puts the routes together. Their rooms: `http_objects`, `http_nodes`,
-`http_people`, `http_delivery`, `http_rollouts`."""
+`http_people`, `http_delivery`, `http_rollouts`, `http_tickets`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from nodeward.configserver.rollout.delivery import Delivery
 from nodeward.configserver.rollout.nodes import Nodes
 from nodeward.configserver.rollout.room import Room
 from nodeward.configserver.throttle import Throttle
+from nodeward.configserver.tickets import Issuer
 from nodeward.core import clock, http
 from nodeward.core.auth import NODE, OPERATOR, SERVICE
 from nodeward.core.http import SECURITY, needs, principal
@@ -39,12 +40,20 @@ class Parts:
     delivery: Delivery
     nodes: Nodes
     room: Room
+    tickets: Issuer
     now: Callable[[], int] = clock.now
 
 
 def create(parts: Parts, refusals: Refusals) -> OpenAPI:
     """Return the config server's app."""
-    from nodeward.configserver import http_delivery, http_nodes, http_objects, http_people, http_rollouts
+    from nodeward.configserver import (
+        http_delivery,
+        http_nodes,
+        http_objects,
+        http_people,
+        http_rollouts,
+        http_tickets,
+    )
     from nodeward.configserver.forms import NumberedPage, Refusal
 
     shelf = parts.registry.shelf
@@ -57,6 +66,7 @@ def create(parts: Parts, refusals: Refusals) -> OpenAPI:
     http_people.mount(app, parts)
     http_delivery.mount(app, parts)
     http_rollouts.mount(app, parts)
+    http_tickets.mount(app, parts)
     mount_programs(app, parts.var)
 
     @app.get("/api/v1/audit", summary="Who did what, newest first", security=SECURITY)

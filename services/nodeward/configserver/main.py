@@ -21,6 +21,7 @@ from nodeward.configserver.rollout.releases import Releases
 from nodeward.configserver.rollout.room import Room
 from nodeward.configserver.settings import ConfigserverSettings
 from nodeward.configserver.throttle import Throttle
+from nodeward.configserver.tickets import Issuer, OwnTickets
 from nodeward.core import deeds, log, program, settings
 from nodeward.core.auth import NODE, Credential
 from nodeward.core.backup import Counts, Kept, Row, Stage, checked, soon
@@ -84,6 +85,7 @@ def serve(loaded: ConfigserverSettings, files: Files, shelf: RegistryShelf, stag
     people = People(registry, throttle)
     key = first.enrolment_key(loaded)
     first.own_tokens(loaded, credentials)
+    issuer = Issuer(first.signer(loaded), registry, people)
     made = first.administrator(loaded, registry, people)
     if made is not None:
         _tell_password(made.read_text(), str(made))
@@ -93,12 +95,12 @@ def serve(loaded: ConfigserverSettings, files: Files, shelf: RegistryShelf, stag
     bundles = Bundles(registry, files, loaded.servers, loaded.heartbeat)
     own = read_secret(loaded.token_file, "The config server's own token")
     delivery = Delivery(registry, bundles, Releases(loaded.data / "releases"), loaded.delivery)
-    nodes = Nodes(registry, own, loaded.servers["monitor"])
+    nodes = Nodes(registry, OwnTickets(issuer), Client(loaded.servers["monitor"], own))
     reach = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(loaded.bind, loaded.bind)  # noqa: S104 - told, not bound
     own_url = f"http://{reach}:{settings.port('configserver')}"
     room = Room(Records(loaded.data / "rollouts"), loaded.home, loaded.data, own_url, own)
     parts = http.Parts(
-        registry, bundles, credentials, people, throttle, loaded.servers, key, loaded.var, delivery, nodes, room
+        registry, bundles, credentials, people, throttle, loaded.servers, key, loaded.var, delivery, nodes, room, issuer
     )
     shipper = log.Shipper(loaded, lambda: Client(loaded.servers["logserver"], own))
     refusals = Refusals(lambda refused: http.note_refused(parts, refused))

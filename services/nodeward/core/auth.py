@@ -54,7 +54,7 @@ class Principal:
     """The one who is asking, for one request: `via` names the server that asks on a person's behalf.
 
     `node` says which node it is for role node, which `needs("operator", "node")` admits; `token` is the id of the credential.
-    `address` is where that person is, as the server in between says.
+    `address` is where that person is, as the server in between says; `proof` the ticket that was shown, at a node server.
     """
 
     name: str
@@ -63,6 +63,7 @@ class Principal:
     via: str | None = None
     token: str | None = field(default=None, compare=False)
     address: str | None = None
+    proof: str | None = field(default=None, compare=False, repr=False)
 
     def reaches(self, needed: tuple[str, ...]) -> bool:
         """Say whether this principal has one of the roles in `needed`, or a higher one (viewer < operator < admin < service)."""

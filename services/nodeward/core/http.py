@@ -31,6 +31,7 @@ MAX_BODY = 64 * 1024 * 1024
 
 View = TypeVar("View", bound=Callable[..., Any])
 ReadyCheck = Callable[[], list[str]]
+Door = Callable[[], Principal]  # returns who sent this request, or raises NotAuthenticated
 
 
 class Query(BaseModel):
@@ -93,11 +94,12 @@ class Json(DefaultJSONProvider):
 
 
 def create(
-    role: str, title: str, credentials: CredentialSource, ready: ReadyCheck, refusals: Refusals | None = None
+    role: str, title: str, door: CredentialSource | Door, ready: ReadyCheck, refusals: Refusals | None = None
 ) -> OpenAPI:
     """Return the Flask app of `role` with everything that every role answers.
 
-    `ready` returns the sentences that say what is not ready yet: none means ready. Who is refused is told to `refusals`.
+    `door` says who asks, or finds the credentials of those who do. `ready` returns the sentences that say what is not ready yet:
+    none means ready. Who is refused is told to `refusals`.
     """
     app = OpenAPI(
         f"nodeward.{role}",
@@ -111,7 +113,7 @@ def create(
     )
     app.config.update(MAX_CONTENT_LENGTH=MAX_BODY)
     app.json = Json(app)
-    _guard(app, credentials)
+    _guard(app, door if callable(door) else tokens_of(door))
     _count(app)
     _health(app, ready)
     _whoami(app)
@@ -140,7 +142,17 @@ def problem(kind: NodewardError) -> Response:
     return answer
 
 
-def _guard(app: Flask, credentials: CredentialSource) -> None:
+def tokens_of(credentials: CredentialSource) -> Door:
+    """Return the door that tokens open."""
+
+    def admit() -> Principal:
+        header = request.headers
+        return authenticate(header.get("Authorization"), header.get("Nodeward-User"), credentials, clock.now())
+
+    return admit
+
+
+def _guard(app: Flask, door: Door) -> None:
     @app.before_request
     def admit() -> None:
         view = app.view_functions.get(request.endpoint or "")
@@ -151,8 +163,7 @@ def _guard(app: Flask, credentials: CredentialSource) -> None:
         needed = getattr(view, "needs", None)
         if needed == ():
             return
-        header = request.headers
-        g.principal = authenticate(header.get("Authorization"), header.get("Nodeward-User"), credentials, clock.now())
+        g.principal = door()
         request.environ[ADMITTED] = True
         if needed is None or not g.principal.reaches(needed):
             wanted = " or ".join(needed or ("nobody",))

@@ -11,8 +11,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from pydantic import BaseModel, Field
 
 from nodeward.core import clock
-from nodeward.core.auth import ADMIN, NODE, OPERATOR, VIEWER, CredentialSource
-from nodeward.core.http import SECURITY, Query, create, needs, no_body, principal
+from nodeward.core.auth import ADMIN, NODE, OPERATOR, VIEWER
+from nodeward.core.http import SECURITY, Door, Query, create, needs, no_body, principal
 from nodeward.core.refusals import Refusals
 from nodeward.core.states import node_state, service_state
 from nodeward.nodeserver import http_bundle, info
@@ -54,9 +54,9 @@ class PingQuery(Query):
     count: int = Field(3, ge=1, le=10, description="How many echoes.")
 
 
-def app(node: Node, credentials: CredentialSource, peers: Peers, refusals: Refusals, rotation: Rotation) -> OpenAPI:
+def app(node: Node, door: Door, peers: Peers, refusals: Refusals, rotation: Rotation) -> OpenAPI:
     """Return the app of a node server."""
-    made = create("nodeserver", "node server", credentials, node.not_ready, refusals)
+    made = create("nodeserver", "node server", door, node.not_ready, refusals)
     made.extensions["metrics"].register(_Figures(node))
     programs.mount(made, node.settings.var)
     http_bundle.mount(made, node)

@@ -9,6 +9,7 @@ from nodeward.core.errors import BadInput, ConfigError
 from nodeward.core.ground import ground
 from nodeward.core.words import counted
 from nodeward.nodeserver import http
+from nodeward.nodeserver.door import REFRESH_SECONDS, Door, TicketKeys
 from nodeward.nodeserver.enrol import enrol
 from nodeward.nodeserver.node import Node
 from nodeward.nodeserver.peers import Peers
@@ -33,12 +34,17 @@ def main() -> int:
     node = Node(role, stand)
     node.install()
     rotation = Rotation(stand.config, stand.credentials, role.token_file)
-    peers = Peers(role.node, stand.config, stand.token)
-    app = http.app(node, stand.credentials, peers, stand.refusals, rotation)
+    keys = TicketKeys(stand.config, role.data / "ticket-keys.json")
+    door = Door(role.node, keys, stand.credentials)
+    peers = Peers(role.node, stand.config)
+    app = http.app(node, door, peers, stand.refusals, rotation)
     face = server.Server(app, role.bind, settings.port("nodeserver"))
-    rotating = program.Worker("rotation", rotation.unit, idle=ROTATION_SECONDS)
+    workers = [
+        program.Worker("rotation", rotation.unit, idle=ROTATION_SECONDS),
+        program.Worker("ticket-keys", keys.unit, idle=REFRESH_SECONDS),
+    ]
     try:
-        return program.run([*stand.parts, *node.parts(), rotating, face], stop)
+        return program.run([*stand.parts, *node.parts(), *workers, face], stop)
     finally:
         node.close()
 

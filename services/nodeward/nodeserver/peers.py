@@ -1,20 +1,19 @@
 """From this node to another: where it is (the config server says so, and nobody else), and how far one gets.
 
-A node shows its own credential to its peer. `needs(OPERATOR, NODE)` on a route of a node server admits it, and
-`principal().node` says which node it is.
+A node shows its peer a ticket that the config server gave it for that one. `needs(OPERATOR, NODE)` on a route of a node server
+admits it, and `principal().node` says which node it is.
 """
 
 import time
-from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from nodeward.core.client import Client
 from nodeward.core.errors import NodewardError, NotFound, Unavailable
 from nodeward.core.ports import port
+from nodeward.core.wallet import NodeClient, Wallet, node_url
 from nodeward.nodeserver.checks.base import CannotTell, why
 from nodeward.nodeserver.checks.icmp import ping
 
-T = TypeVar("T")
 PAUSE, PATIENCE, ANSWER_SECONDS = 0.2, 5.0, 5.0
 HELLO = "/api/v1/peers/hello"
 
@@ -29,14 +28,14 @@ class Peer(NamedTuple):
     @property
     def url(self) -> str:
         """Where its node server answers."""
-        return f"http://{f'[{self.address}]' if ':' in self.address else self.address}:{port('nodeserver')}"
+        return node_url(self.address)
 
 
 class Peers:
-    """The other nodes. `token` returns this node's own, which is all that is ever shown to them."""
+    """The other nodes. `config` is asked in this node's name, for where they are and for tickets to show them."""
 
-    def __init__(self, node: str, config: Client, token: Callable[[], str]) -> None:
-        self._node, self._config, self._token = node, config, token
+    def __init__(self, node: str, config: Client) -> None:
+        self._node, self._config, self._tickets = node, config, Wallet(config)
 
     def find(self, name: str) -> Peer:
         """Look a node up at the config server. Raise NotFound if it knows none of that name, or no address of it."""
@@ -52,7 +51,7 @@ class Peers:
         """Return the client of a peer's node server. Raise NotFound if it has none."""
         if not peer.agent:
             raise NotFound(f"Node '{peer.name}' has no node server (agent: false).")
-        return Client(peer.url, self._token, timeout=timeout)
+        return NodeClient(peer.name, peer.url, self._tickets, timeout)
 
     def ping(self, name: str, count: int) -> dict[str, Any]:
         """Return how far one gets from here to a node: each step, how long it took, and the first thing that failed."""
@@ -102,11 +101,11 @@ class Peers:
                 "answer", False, began, f"no node server answers at {peer.address}, port {port('nodeserver')}: {error}"
             )
         except NodewardError as error:
-            return _step("answer", False, began, f"{peer.name} refuses {self._node}'s credential: {error}")
+            return _step("answer", False, began, f"{peer.name} refuses {self._node}: {error}")
         there = answer.get("node") if isinstance(answer, dict) else None
         if there != peer.name:
             return _step("answer", False, began, f"at {peer.address} answers node '{there}', not '{peer.name}'")
-        return _step("answer", True, began, f"{peer.name} knows {self._node} by its credential")
+        return _step("answer", True, began, f"{peer.name} knows {self._node} by its ticket")
 
 
 def _step(step: str, ok: bool, began: float, detail: str) -> dict[str, Any]:

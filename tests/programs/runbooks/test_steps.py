@@ -217,8 +217,9 @@ def test_runs_are_listed_searched_and_played_again(node):
     assert page["next"] == row["id"]
     import urllib3
 
-    answer = urllib3.request("GET", f"http://127.0.0.1:{node.port}/api/v1/runs/{row['id']}/recording",
-                             headers={"Authorization": f"Bearer {node.config.tokens['viewer']}"})  # fmt: skip
+    path = f"/api/v1/runs/{row['id']}/recording"
+    shown = {"Authorization": f"Bearer {node.ticket('GET', path, node.config.tokens['viewer'])}"}
+    answer = urllib3.request("GET", f"http://127.0.0.1:{node.port}{path}", headers=shown)
     head, *pieces = [json.loads(line) for line in answer.data.splitlines()]
     assert (head["version"], head["width"]) == (2, 120)
     assert "".join(piece[2] for piece in pieces) == "a-rare-word-in-output\r\n"

@@ -5,20 +5,24 @@ from typing import Any
 from flask import current_app, g, request
 
 from nodeward.core.client import Client
-from nodeward.core.errors import NotFound, Unavailable
 from nodeward.core.ground import Ground
 from nodeward.core.settings import port
+from nodeward.core.wallet import Wallet, node_client
 from nodeward.web.settings import WebSettings
 
 ROLES = ("configserver", "logserver", "monitor", "web")
 
 
 class Backends:
-    """The clients of the other servers with web's own token (a service's). `asking` gives those of a person."""
+    """The clients of the other servers with web's own token (a service's), and of the nodes' with tickets for each.
+
+    `asking` gives those of a person.
+    """
 
     def __init__(self, settings: WebSettings, stand: Ground) -> None:
         self._settings, self._stand = settings, stand
         self._nodes: dict[str, Client] = {}
+        self._tickets = Wallet(stand.config)
         reach = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.bind, settings.bind)  # noqa: S104 - told, not bound
         self._own = Client(f"http://{_bracketed(reach)}:{port('web')}", stand.token, timeout=5.0)
 
@@ -38,14 +42,10 @@ class Backends:
 
     def node_of(self, node: dict[str, Any]) -> Client:
         """The same, given what the config server says of the node: for many nodes at once it need not be asked for each."""
-        name = node["name"]
-        if node.get("agent") is False:
-            raise NotFound(f"Node '{name}' has no node server (agent: false); it is checked from elsewhere.")
-        if not node.get("address"):
-            raise Unavailable(f"Node '{name}' has no address, so its node server cannot be asked.")
-        url = f"http://{_bracketed(node['address'])}:{port('nodeserver')}"
-        if name not in self._nodes or self._nodes[name].url != url:
-            self._nodes[name] = Client(url, self._stand.token, timeout=5.0)
+        name = str(node["name"])
+        fresh = node_client(node, self._tickets, timeout=5.0)
+        if name not in self._nodes or self._nodes[name].url != fresh.url:
+            self._nodes[name] = fresh
         return self._nodes[name]
 
 

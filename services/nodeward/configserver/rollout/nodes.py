@@ -6,8 +6,8 @@ from typing import Any
 from nodeward.configserver.registry import Registry
 from nodeward.core import clock
 from nodeward.core.client import Client
-from nodeward.core.errors import NodewardError, NotFound, Unavailable
-from nodeward.core.settings import port
+from nodeward.core.errors import NodewardError, NotFound
+from nodeward.core.wallet import Tickets, node_client
 from nodeward.store.base_registry import Key
 
 PUT_SECONDS = 150.0  # two programs look at their files, each with a minute at most
@@ -15,11 +15,10 @@ GOOD = ("RUNNING", "STOPPED")  # stopped by somebody: no business of a rollout
 
 
 class Nodes:
-    """Reaches each node where the registry says it is."""
+    """Reaches each node where the registry says it is, with a ticket for it."""
 
-    def __init__(self, registry: Registry, token: str, monitor: str) -> None:
-        self._registry, self._token = registry, token
-        self._monitor = Client(monitor, token)
+    def __init__(self, registry: Registry, tickets: Tickets, monitor: Client) -> None:
+        self._registry, self._tickets, self._monitor = registry, tickets, monitor
         self._clients: dict[str, Client] = {}
 
     def look(self, node: str) -> dict[str, Any]:
@@ -84,12 +83,9 @@ class Nodes:
         return body
 
     def _client(self, node: str) -> Client:
-        address = self.must_have_server(node).get("address")
-        if not address:
-            raise Unavailable(f"Node '{node}' has no address, so its node server cannot be asked.")
-        url = f"http://{f'[{address}]' if ':' in address else address}:{port('nodeserver')}"
-        if node not in self._clients or self._clients[node].url != url:
-            self._clients[node] = Client(url, self._token)
+        fresh = node_client(self.must_have_server(node), self._tickets)
+        if node not in self._clients or self._clients[node].url != fresh.url:
+            self._clients[node] = fresh
         return self._clients[node]
 
 

@@ -1,10 +1,11 @@
-"""Other nodes in a run: files to and from them, runbooks on them. Nodes ask each other with their own credentials."""
+"""Other nodes in a run: files to and from them, runbooks on them. Nodes show each other tickets that are theirs."""
 
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +38,14 @@ def peer(course: Course, node: str) -> Client:
 
 
 def _peers(course: Course) -> Peers:
-    def token() -> str:
-        return read_secret(Path(course.job["token_file"]), "The node's credential")
+    """Return the run's peers: one for all its steps, since it keeps the tickets."""
+    job = course.job
+    return _peers_of(str(job["node"]["name"]), str(job["config_url"]), str(job["token_file"]))
 
-    return Peers(course.job["node"]["name"], Client(course.job["config_url"], token), token)
+
+@cache
+def _peers_of(node: str, config_url: str, token_file: str) -> Peers:
+    return Peers(node, Client(config_url, lambda: read_secret(Path(token_file), "The node's credential")))
 
 
 def copy(course: Course, given: Copy, until: float) -> Result:
@@ -76,8 +81,13 @@ def _place(course: Course, given: Place) -> tuple[str, str]:
 
 def _far(course: Course, place: tuple[str, str]) -> transfer.Source:
     answer = peer(course, place[0]).open("/api/v1/files", {"path": place[1], **_warrant(course)}, timeout=120)
-    return transfer.Source(answer, int(answer.headers["Content-Length"]), answer.headers["Nodeward-Sha256"],
-                           int(answer.headers["Nodeward-Mode"], 8))  # fmt: skip
+    told = answer.headers
+    try:
+        size, mode = int(told["Content-Length"]), int(told["Nodeward-Mode"], 8)
+        return transfer.Source(answer, size, told["Nodeward-Sha256"], mode)
+    except (KeyError, ValueError):
+        answer.close()
+        raise Unavailable(f"What answers at {place[0]}'s address is no node server of Nodeward's.") from None
 
 
 def _warrant(course: Course) -> dict[str, str]:

@@ -40,11 +40,10 @@ def _document(role: str) -> dict[str, Any]:
 
 def _server(role: str) -> Client:
     """Any node server will do: they all answer the same."""
-    known = backends.backends()
     if role != "nodeserver":
-        return known.server(role)
+        return backends.backends().server(role)
     nodes = items(backends.config().get("/api/v1/objects/node", {"limit": 100}))
     name = next((node["name"] for node in nodes if node.get("agent", True) and node.get("address")), None)
     if name is None:
         raise Unavailable("No node server is known yet that could say what it answers.")
-    return known.node(name)
+    return backends.node(name)
