@@ -17,6 +17,7 @@ import pytest
 from nodeward.core.client import Client
 from nodeward.core.errors import NodewardError
 from nodeward.core.ports import PORTS
+from nodeward.core.wallet import NodeClient, Wallet
 from nodeward.supervise.client import Programs
 from nodeward.supervise.machine import processes
 from support.appliance import ROOT
@@ -69,8 +70,11 @@ class Appliance:
         )
 
     def client(self, role):
-        return Client(
-            f"http://127.0.0.1:{self.ports[role]}", (self.var / "secrets" / "cli" / "token").read_text().strip()
+        url, token = f"http://127.0.0.1:{self.ports[role]}", (self.var / "secrets/cli/token").read_text().strip()
+        return (
+            NodeClient("local", url, Wallet(self.client("configserver")))
+            if role == "nodeserver"
+            else Client(url, token)
         )
 
     def pids(self):
@@ -173,10 +177,11 @@ def test_a_server_answers_the_request_that_restarts_it(appliance):
 
 
 def test_who_did_what_to_a_program_is_in_the_audit_list_whichever_way_it_was_done(appliance):
-    service = Client(
-        f"http://127.0.0.1:{appliance.ports['nodeserver']}", (appliance.var / "secrets/web/token").read_text().strip()
+    web = Client(
+        f"http://127.0.0.1:{appliance.ports['configserver']}", (appliance.var / "secrets/web/token").read_text().strip()
     )
-    service.acting_for("ada", "admin", "192.0.2.9").post("/api/v1/programs/tailflog/restart")
+    node = NodeClient("local", f"http://127.0.0.1:{appliance.ports['nodeserver']}", Wallet(web))
+    node.acting_for("admin", "admin", "192.0.2.9").post("/api/v1/programs/tailflog/restart")
     until(lambda: Programs(appliance.var).get("tailflog").state == "RUNNING", 60)
     assert appliance.nodeward("tailflog", "restart").returncode == 0
     until(lambda: Programs(appliance.var).get("tailflog").state == "RUNNING", 60)
@@ -186,7 +191,7 @@ def test_who_did_what_to_a_program_is_in_the_audit_list_whichever_way_it_was_don
     found = _audit(appliance)[:4]
     assert {row["what"] for row in found} == {"tailflog on local"}
     assert [(row["who"], row["action"], row["address"]) for row in found[-1:]] == [
-        ("ada", "restart program", "192.0.2.9")
+        ("admin", "restart program", "192.0.2.9")
     ]
     assert [row["via"] for row in found[-1:]] == ["web"]
     assert [row["action"] for row in found] == ["start program", "stop program", "restart program", "restart program"]

@@ -12,6 +12,7 @@ from typing import Any, Self
 from fakes.registry_server import RegistryServer, free_port
 from nodeward.core.client import Client
 from nodeward.core.errors import NodewardError
+from nodeward.core.wallet import NodeClient, Wallet
 from support.appliance import ROOT, Supervisord
 from support.until import until
 
@@ -173,7 +174,7 @@ class RolledFleet:
     def node_server(self, node: str) -> Client:
         """A node's own server, asked by an administrator."""
         port = self.ports["NODEWARD_NODESERVER_PORT"]
-        return Client(f"http://{NODES[node]}:{port}", self.config.secret("cli", "token").strip())
+        return NodeClient(node, f"http://{NODES[node]}:{port}", Wallet(self.admin))
 
     def _start_node(self, name: str, address: str) -> None:
         (self.directory / name).mkdir()
