@@ -18,8 +18,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
 PAGES = [
     "/", "/problems", "/nodes", "/nodes/local", "/nodes/local?tab=graphs", "/nodes/local?tab=history",
-    "/nodes/local?tab=programs", "/nodes/local?tab=information", "/services/local/lamp", "/configuration",
-    "/configuration/check/lamp", "/revisions", "/revisions/1", "/programs", "/rollouts", "/notifications", "/audit", "/settings",
+    "/nodes/local?tab=logs", "/nodes/local?tab=programs", "/nodes/local?tab=information", "/services/local/lamp",
+    "/configuration", "/configuration/check/lamp", "/revisions", "/revisions/1", "/programs", "/rollouts",
+    "/notifications", "/audit", "/settings",
 ]  # fmt: skip
 GROUND = "getComputedStyle(document.documentElement).backgroundColor"
 ROW = "li[data-row='local/lamp']"
@@ -144,10 +145,15 @@ def test_a_problem_is_acknowledged_from_the_keyboard(bright, visit):
     page.wait_for_selector(f"{ROW} >> text=acknowledged by admin")
 
 
-def test_a_check_is_run_again_on_its_node(bright, visit):
+def test_a_check_is_run_again_on_its_node_and_its_log_tells_so_live(bright, visit):
     page = visit("/services/local/lamp")
     page.click("text=Check again")
     page.wait_for_selector(".toast:has(.glyph.ok) >> text=local · lamp is OK: bright")
+    page.goto(f"{bright.url}/nodes/local?tab=logs&level=all")
+    page.wait_for_selector(".log-row >> text=admin asks to run check 'lamp'")
+    page.click("text=Check again")
+    page.wait_for_selector(".log-row >> text=admin asks to run check '-'")
+    page.wait_for_selector(".sources >> text=nodeward")
 
 
 def test_a_server_that_goes_away_and_comes_back_is_shown_and_nothing_is_missed(bright, visit):

@@ -137,6 +137,7 @@ class FakeFleet:
         self.states: dict[tuple[str, str | None], dict[str, Any]] = {}
         self.events: list[dict[str, Any]] = []
         self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.sources: list[dict[str, Any]] = []
         self.notifications: list[dict[str, Any]] = []
         self.away = False
         self._news = threading.Condition()
@@ -322,7 +323,7 @@ class FakeFleet:
 
         @app.get("/api/v1/sources")
         def sources() -> Response:
-            return jsonify([])
+            return jsonify(self.sources)
 
         return app
 

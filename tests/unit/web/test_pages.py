@@ -7,6 +7,7 @@ from support.web import Web, post
 
 PAGES = [
     "/", "/problems", "/problems?show=all", "/nodes", "/nodes?q=web-1&state=UP", "/nodes/web-1", "/nodes/web-1?tab=graphs",
+    "/nodes/web-1?tab=logs", "/nodes/web-1?tab=logs&level=all",
     "/nodes/web-1?tab=history", "/nodes/web-1?tab=programs", "/nodes/web-1?tab=information", "/services/web-1/load",
     "/configuration", "/configuration/check", "/configuration/node/web-1", "/configuration/node/+new", "/revisions",
     "/programs", "/rollouts", "/rollouts/2", "/rollouts/preview/web-1", "/notifications", "/audit", "/settings", "/logs",
@@ -160,3 +161,25 @@ def test_a_notification_is_listed_with_when_it_was_sent_and_since_when_the_state
     first, second = web.visitor("vera").get("/notifications").text.split("<li>")[-2:]
     assert first.index("03:09:05 UTC") < first.index("since") < first.index("03:04:05 UTC")
     assert "not sent" in second and "03:09:05 UTC" not in second and "held: It is flapping." in second
+
+
+def test_a_nodes_logs_are_its_last_errors_live_and_its_sources_with_links_to_their_lines(web: Web) -> None:
+    first, last = "2026-01-02T03:04:05Z", "2026-01-02T03:09:05Z"
+    row = {
+        "node": "web-1",
+        "source": "auth",
+        "records": 1200,
+        "bytes": 64_000,
+        "first": first,
+        "last": last,
+        "parse_errors": 3,
+    }
+    other = {**row, "node": "web-2", "source": "elsewhere"}
+    web.fleet.sources = [row, {**row, "source": "nginx", "records": 1, "parse_errors": 0, "last": first}, other]
+    text = web.visitor("vera").get("/nodes/web-1?tab=logs").text
+    assert 'data-tail data-level="error"' in text and "2 sources, 1,201 lines" in text
+    assert text.index(">auth</a>") < text.index(">nginx</a>") and "elsewhere" not in text
+    assert 'href="/logs?node=web-1&amp;source=auth"' in text and "3 unparsed" in text
+    every = web.visitor("vera").get("/nodes/web-1?tab=logs&level=all").text
+    assert 'data-level=""' in every and 'href="/logs?node=web-1"' in every
+    assert web.visitor("vera").get("/nodes/web-1?tab=logs&level=nonsense").status_code == 404

@@ -16,8 +16,9 @@ from nodeward.web.views import given, page
 blueprint = Blueprint("nodes", __name__)
 
 LIMIT = 100
+LEVELS = {"error": "Errors", "warning": "Warnings", "all": "All"}  # with what is worse
 TABS = {
-    "services": "Services", "graphs": "Graphs", "programs": "Programs", "history": "History",
+    "services": "Services", "graphs": "Graphs", "logs": "Logs", "programs": "Programs", "history": "History",
     "information": "Server information",
 }  # fmt: skip
 
@@ -68,12 +69,23 @@ def _part(tab: str, name: str) -> dict[str, Any]:
         query = {"node": name, "limit": 100, **given("before")}
         history = Asked(lambda: backends.monitor().get("/api/v1/events", query), {"items": [], "next": None})
         return {"history": history, "following": history.value.get("next")}
+    if tab == "logs":
+        level = given("level").get("level", "error")
+        if level not in LEVELS:
+            abort(404)
+        return {"sources": Asked(lambda: _sources(name), []), "level": level, "levels": LEVELS}
     if tab == "programs":
         return {"programs": Asked(lambda: items(backends.node(name).get("/api/v1/programs")), [])}
     if tab == "information":
         info = _information(name)
         return {"info": info, "sections": sections(info.value)}
     return {}
+
+
+def _sources(name: str) -> list[dict[str, Any]]:
+    """What the log server has of the node, the source that was written to last first."""
+    found = [row for row in items(backends.logs().get("/api/v1/sources")) if row["node"] == name]
+    return sorted(found, key=lambda row: row["last"] or "", reverse=True)
 
 
 def _information(name: str) -> Asked:
