@@ -224,6 +224,8 @@ def test_it_stops_at_a_node_whose_run_does_not_end_in_time_and_cuts_it_off_only_
     why = f"node-b: run {run} of hold by cli is still under way after 1 s, and starting its node server anew would cut it off"
     assert why in said_by(late) and "Nothing was changed on it." in said_by(late)
     assert fleet.files("node-b") == files
+    newest = fleet.admin.get("/api/v1/rollouts", {"limit": 1})["items"][0]
+    assert newest["reason"].startswith(why)  # the node is named once
     other = hold.begin()  # it takes runs again
     assert (hold.state(run), hold.state(other)) == ("running", "running")
     done = fleet.play("rollout", "--limit", "node-b", "-e", json.dumps({**here, "nodeward_now": True}))

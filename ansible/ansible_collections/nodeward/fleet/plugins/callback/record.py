@@ -62,7 +62,7 @@ class CallbackModule(CallbackBase):
     def v2_runner_on_failed(self, result, ignore_errors=False):
         """Note why a node could not go on."""
         host, _, said, _ = _parts(result)
-        detail = str(said.get("msg", ""))[:DETAIL_MOST]
+        detail = str(said.get("msg", "")).removeprefix(f"{host}: ")[:DETAIL_MOST]  # it is told as that node's
         self._note(host, "rolled back" if BACK in detail else "failed", detail=detail)
 
     def v2_runner_on_unreachable(self, result):
