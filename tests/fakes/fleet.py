@@ -113,6 +113,11 @@ class FleetConfig(FakeConfig):
             found = self.objects.get(kind, {}).get(name)
             return jsonify(found) if found else _problem(404, f"There is no {kind} '{name}'.")
 
+        @app.put("/api/v1/objects/<kind>/<name>")
+        def put(kind: str, name: str) -> Response:
+            self.objects[kind][name] = request.get_json()
+            return jsonify(revision=2, changes=[])
+
         @app.get("/api/v1/revisions")
         def revisions() -> Response:
             made = clock.rfc3339(clock.now() - 90 * MINUTE)

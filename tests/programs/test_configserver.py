@@ -575,6 +575,26 @@ def test_putting_what_is_no_whole_object_tells_every_key_that_is_missing(server:
     assert {fault.rsplit(" ", 1)[-1] for fault in faults(refused.value)} == {"assign", "paths", "format"}
 
 
+def test_a_user_who_is_disabled_is_let_in_no_more_until_enabled(tmp_path: Path) -> None:
+    with RegistryServer(tmp_path) as server:
+        web = server.service
+        right, wrong = {"name": "eve", "password": "long enough by far"}, {"name": "eve", "password": "quite another"}
+        server.nodeward("user", "add", "eve", "--role", "operator", "--email", "e@b", given="long enough by far\n")
+        mark = web.post("/api/v1/login", right)["mark"]
+        assert "no longer" in server.nodeward("user", "disable", "eve").stdout
+        with pytest.raises(NotAuthenticated, match="'eve' is disabled"):
+            web.post("/api/v1/login", right)
+        with pytest.raises(NotAuthenticated, match="The name or the password is wrong"):
+            web.post("/api/v1/login", wrong)
+        with pytest.raises(NotFound):
+            web.get("/api/v1/users/eve")
+        server.nodeward("user", "enable", "eve")
+        assert web.post("/api/v1/login", right) == {"name": "eve", "role": "operator", "mark": mark}
+        assert server.admin.get("/api/v1/objects/user/eve")["email"] == "e@b"
+        refused = server.nodeward("user", "disable", "admin")
+        assert refused.returncode != 0 and "'admin' is the last administrator" in refused.stderr
+
+
 def test_the_last_administrator_stays(tmp_path: Path) -> None:
     with RegistryServer(tmp_path) as server:
         admin = "/api/v1/objects/user/admin"

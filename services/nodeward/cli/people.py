@@ -23,7 +23,11 @@ def user() -> None:
 @format_option
 def list_users(output: str) -> None:
     """List them."""
-    show(session.config().get("/api/v1/objects/user")["items"], output, ("name", "role", "email", "description"))
+    show(
+        session.config().get("/api/v1/objects/user")["items"],
+        output,
+        ("name", "role", "disabled", "email", "description"),
+    )
 
 
 @user.command()
@@ -46,6 +50,22 @@ def passwd(name: str) -> None:
     """Give a user a new password; asks for it (or takes the first line of standard input)."""
     session.config().put(f"/api/v1/users/{name}/password", {"password": _password(name)})
     click.echo(f"The password of {name} is changed.")
+
+
+@user.command()
+@click.argument("name")
+def disable(name: str) -> None:
+    """Let a user in no more, for now: logins end within seconds, the password stays for `enable`."""
+    _change(name, disabled=True)
+    click.echo(f"{name} can no longer log in; `nodeward user enable {name}` lets them in again.")
+
+
+@user.command()
+@click.argument("name")
+def enable(name: str) -> None:
+    """Let a user in again, with the password they had."""
+    _change(name, disabled=False)
+    click.echo(f"{name} can log in again.")
 
 
 @user.command("delete")
@@ -115,6 +135,11 @@ def _present(client: Client, name: str) -> dict[str, Any]:
     except NotFound:
         return {}
     return found
+
+
+def _change(name: str, **keys: Any) -> None:
+    client, path = session.config(), f"/api/v1/objects/user/{name}"
+    client.put(path, client.get(path) | keys)
 
 
 def _password(name: str) -> str:

@@ -22,7 +22,8 @@ class People:
     def log_in(self, name: str, password: str, address: str) -> dict[str, str]:
         """Return the account of the user with that name and password.
 
-        Raise NotAuthenticated if either is wrong, TooMany after a few wrong ones from that address: the wait grows.
+        Raise NotAuthenticated if either is wrong or the user is disabled, TooMany after a few wrong ones from that address: the
+        wait grows.
         """
         self._throttle.admit(("login", name, address), f"wrong passwords for '{name}'")
         digest = self._registry.shelf.password(name)
@@ -31,6 +32,8 @@ class People:
         if not right or digest is None or body is None:
             raise NotAuthenticated("The name or the password is wrong.")
         self._throttle.forgive(("login", name, address))
+        if body.get("disabled"):  # said to nobody but who knows the password
+            raise NotAuthenticated(f"'{name}' is disabled; an administrator can enable it.")
         return _account(name, body.get("role", "viewer"), digest)
 
     def account(self, name: str) -> dict[str, str]:
@@ -40,7 +43,7 @@ class People:
         """
         digest = self._registry.shelf.password(name)
         body = self._registry.snapshot.fleet.bodies.get(Key("user", name))
-        if digest is None or body is None:
+        if digest is None or body is None or body.get("disabled"):
             raise NotFound(f"There is no user '{name}' who can log in.")
         return _account(name, body.get("role", "viewer"), digest)
 

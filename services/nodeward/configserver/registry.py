@@ -172,7 +172,8 @@ class Registry:
 
 
 def _is_administrator(body: dict[str, Any] | None) -> bool:
-    return body is not None and body["kind"] == "user" and body.get("role") == ADMIN
+    """Whether that is a user who may log in as one."""
+    return body is not None and body["kind"] == "user" and body.get("role") == ADMIN and not body.get("disabled")
 
 
 def difference(before: Mapping[Key, dict[str, Any]], after: Mapping[Key, dict[str, Any]]) -> list[Change]:

@@ -336,6 +336,9 @@ class User(Object):
         "viewer", description="viewer looks; operator acts on problems and configures; admin also manages people."
     )
     email: str | None = Field(None, description="For people.", examples=["ada@example.org"])
+    disabled: bool = Field(
+        False, description="Not let in for now: logins end, the password stays for later.", examples=[True]
+    )
 
 
 KINDS: dict[str, type[Object]] = {

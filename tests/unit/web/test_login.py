@@ -150,3 +150,18 @@ def test_what_a_viewer_may_not_do_is_refused_before_a_server_is_asked(web: Web) 
     assert post(browser, "/do/program", {"place": "monitor", "name": "monitor", "action": "stop"}).status_code == 403
     assert post(browser, "/settings/users", {"name": "x", "role": "admin"}).status_code == 403
     assert browser.get("/audit").status_code == 403
+
+
+def test_a_user_who_is_disabled_is_logged_out_and_nothing_else_of_theirs_changes(web: Web) -> None:
+    web.config.objects["user"]["otto"]["email"] = "otto@example.org"
+    otto, ada = web.visitor("otto"), web.visitor("ada")
+    assert post(otto, "/settings/users/disable", {"name": "ada", "disabled": True}).status_code == 403
+    assert post(ada, "/settings/users/disable", {"name": "ada", "disabled": True}).status_code == 422
+    answer = post(ada, "/settings/users/disable", {"name": "otto", "disabled": True})
+    assert answer.json == {"message": "otto can no longer log in."}
+    assert otto.get("/").status_code == 302
+    assert "Enable" in ada.get("/settings").text
+    assert post(ada, "/settings/users", {"name": "otto", "role": "viewer"}).status_code == 200
+    assert web.config.objects["user"]["otto"] == {
+        "kind": "user", "name": "otto", "role": "viewer", "email": "otto@example.org", "disabled": True,
+    }  # fmt: skip

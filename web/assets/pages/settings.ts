@@ -34,8 +34,19 @@ async function confirmed(title: string, text: string, go: string, url: string, b
 }
 
 document.addEventListener("click", (event) => {
-  const button = (event.target as Element).closest<HTMLElement>("[data-remove-user], [data-revoke]");
-  const { removeUser, revoke, name = "" } = button?.dataset ?? {};
+  const button = (event.target as Element).closest<HTMLElement>(
+    "[data-remove-user], [data-disable-user], [data-revoke]",
+  );
+  const { removeUser, disableUser, disabled = "", revoke, name = "" } = button?.dataset ?? {};
+  if (disableUser) {
+    const [question, follows, word] = disabled
+      ? [`Disable ${disableUser}?`, "Their logins end now; the password stays for later.", "Disable"]
+      : [`Enable ${disableUser}?`, "They can log in again, with the password they had.", "Enable"];
+    void confirmed(question, follows, word, "/settings/users/disable", {
+      name: disableUser,
+      disabled: disabled !== "",
+    });
+  }
   if (removeUser)
     void confirmed(`Remove ${removeUser}?`, "They can no longer log in.", "Remove", "/settings/users/delete", {
       name: removeUser,

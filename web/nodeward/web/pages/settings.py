@@ -6,7 +6,7 @@ from flask import Blueprint, Response, g, jsonify
 from pydantic import Field
 
 from nodeward.core.auth import ADMIN, PEOPLE
-from nodeward.core.errors import BadInput, NotAuthenticated
+from nodeward.core.errors import BadInput, NotAuthenticated, NotFound
 from nodeward.core.http import Body
 from nodeward.core.words import counted
 from nodeward.web import auth, backends
@@ -50,6 +50,12 @@ class Named(Body):
     """A user."""
 
     name: str
+
+
+class Disabled(Named):
+    """Whether a user is let in no more, for now."""
+
+    disabled: bool
 
 
 class NewToken(Body):
@@ -127,13 +133,34 @@ def save_user() -> Response:
     wanted = body(NewUser)
     if wanted.password and len(wanted.password) < SHORTEST:
         raise BadInput(f"A password has at least {SHORTEST} characters.")
-    backends.config().put(
-        f"/api/v1/objects/user/{wanted.name}", {"kind": "user", "name": wanted.name, "role": wanted.role}
-    )
+    path = f"/api/v1/objects/user/{wanted.name}"
+    backends.config().put(path, {**_present(path), "kind": "user", "name": wanted.name, "role": wanted.role})
     if wanted.password:
         backends.config().put(f"/api/v1/users/{wanted.name}/password", {"password": wanted.password})
         auth.password_changed(wanted.name)
     return said(f"{wanted.name} is {wanted.role}.")
+
+
+def _present(path: str) -> dict[str, Any]:
+    """What is known of a user already: a change of the role leaves the rest as it is."""
+    try:
+        found: dict[str, Any] = backends.config().get(path)
+    except NotFound:
+        return {}
+    return found
+
+
+@blueprint.post("/settings/users/disable")
+def disable_user() -> Response:
+    """Let a user in no more, or again."""
+    auth.needs("admin")
+    wanted = body(Disabled)
+    if wanted.name == g.person.name:
+        raise BadInput("You cannot disable yourself; another administrator can.")
+    path = f"/api/v1/objects/user/{wanted.name}"
+    backends.config().put(path, {**backends.config().get(path), "disabled": wanted.disabled})
+    auth.password_changed(wanted.name)
+    return said(f"{wanted.name} can {'no longer' if wanted.disabled else 'again'} log in.")
 
 
 @blueprint.post("/settings/users/delete")
