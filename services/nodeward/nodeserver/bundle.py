@@ -13,6 +13,7 @@ from nodeward.core import began, bundle
 from nodeward.core.client import Client
 from nodeward.core.errors import BadInput, NodewardError
 from nodeward.core.trouble import Trouble
+from nodeward.nodeserver.enrol import with_way_back
 from nodeward.nodeserver.place import Place
 
 log = logging.getLogger(__name__)
@@ -21,8 +22,11 @@ log = logging.getLogger(__name__)
 class Pull:
     """Fetches the bundle by conditional GET. `unit` is one piece of work; what was wrong last is in `fault`."""
 
-    def __init__(self, config: Client, node: str, place: Place, running: Callable[[], int | None]) -> None:
-        self._config, self._node, self._place, self._running = config, node, place, running
+    def __init__(
+        self, config: Client, node: str, token_file: Path, place: Place, running: Callable[[], int | None]
+    ) -> None:
+        self._config, self._node, self._token_file = config, node, token_file
+        self._place, self._running = place, running
         self._etag: str | None = None
         self._trouble = Trouble(log)
         self.fault: str | None = None
@@ -32,7 +36,8 @@ class Pull:
         """Ask once. Return False: there is nothing more to do until the next poll."""
         try:
             answer = self._config.get_if_changed(f"/api/v1/nodes/{self._node}/bundle", self._etag, self._telling())
-        except NodewardError as error:
+        except NodewardError as met:
+            error = with_way_back(met, self._token_file)
             self._say(
                 None if error.retry else str(error), "The bundle could not be fetched; the last one stays: %s", error
             )

@@ -2,9 +2,10 @@
 
 import logging
 import random
+from pathlib import Path
 
 from nodeward.core.client import Client
-from nodeward.core.errors import ConfigError, NodewardError, Unavailable
+from nodeward.core.errors import ConfigError, NodewardError, NotAuthenticated, Unavailable
 from nodeward.core.files import read_secret, write_secret
 from nodeward.core.program import Stop
 from nodeward.core.trouble import Trouble
@@ -60,3 +61,17 @@ def ask(settings: NodeserverSettings, secret: str) -> str:
     if not isinstance(answer, dict) or not isinstance(answer.get("token"), str):
         raise Unavailable(f"{settings.config_url} answered the enrolment with something that is not a token.")
     return str(answer["token"])
+
+
+def with_way_back(error: NodewardError, token_file: Path) -> NodewardError:
+    """Return why the config server gives nothing; where it refuses this node's credential, with what to do about that.
+
+    A node does not enrol again by itself: it cannot know whether its credential ended with the node, which somebody then added
+    again, or because somebody wants it kept out (docs/decisions/0304).
+    """
+    if not isinstance(error, NotAuthenticated):
+        return error
+    return NotAuthenticated(
+        f"{error} So this node's credential is refused. If the node was taken away and added again, remove {token_file} and "
+        "restart the node server: it then enrols anew with its key. If somebody revoked the credential, ask them first."
+    )

@@ -44,7 +44,8 @@ class Node:
         self.runner = Runner(settings, self.schedule, self.reporter.take, self.standing)
         self.place = Place(settings.bundle)
         self.watch = Watch(settings.bundle, self._apply, lambda text: began.note(settings.var, "nodeserver", text))
-        self.pull = Pull(ground.config, settings.node, self.place, self._revision) if settings.pull else None
+        pull = Pull(ground.config, settings.node, settings.token_file, self.place, self._revision)
+        self.pull = pull if settings.pull else None
         self.runs = Runs(settings, ground.config)
 
     def parts(self) -> list[Part]:
