@@ -161,7 +161,7 @@ class HotPart:
         if self._rested_at - before < _QUIET_ROWS:
             with self._writing, sqlite.translated():
                 self._shrink(_QUIET_BYTES // _PAGE)
-                if self._wal.stat().st_size > _QUIET_BYTES:
+                if self._wal.exists() and self._wal.stat().st_size > _QUIET_BYTES:
                     sqlite.settle(self._connection)
 
     def sources(self) -> list[SourceTotals]:
