@@ -721,26 +721,54 @@ def test_what_a_rollout_changed_in_files_is_not_for_viewers_for_the_secrets_of_c
 OPEN = {"/healthz", "/readyz", "/api/v1/enrol"}
 
 
-def test_a_node_gets_a_runbook_and_tells_the_audit_list_who_ran_it(server: RegistryServer, node: str) -> None:
+def test_a_node_gets_a_runbook_and_what_it_tells_of_people_is_what_it_says(server: RegistryServer, node: str) -> None:
     server.apply(f"{{kind: runbook, name: {node}-look, steps: [{{run: [uptime]}}]}}")
     asking = server.client(server.enrol(node)["token"])
     answer = asking.get(f"/api/v1/runbooks/{node}-look")
     assert answer["runbook"]["steps"] == [{"run": ["uptime"]}]
-    asking.post("/api/v1/audit", {"who": "ada", "action": "run", "what": f"runbook {node}-look"})
+    told = {"who": "ada", "action": "run", "what": f"{node}-look on {node}: run r1"}
+    asking.post("/api/v1/audit", told)
     newest = server.admin.get("/api/v1/audit")["items"][0]
-    assert (newest["who"], newest["via"], newest["action"]) == ("ada", node, "run")
-    done = {
-        "who": "bob",
-        "action": "stop program",
-        "what": "tailflog on x",
-        "at": 7,
-        "via": "web",
+    assert (newest["who"], newest["via"], newest["action"]) == (f"node {node} reports: ada", node, "run")
+    forged = {**told, "at": 7, "via": "web", "address": "192.0.2.9"}
+    asking.post("/api/v1/audit", forged)  # a node says much: what is not proven is as it says, and no older than now
+    newest = server.admin.get("/api/v1/audit")["items"][0]
+    assert (newest["who"], newest["via"], newest["address"]) == (f"node {node} reports: ada", node, "127.0.0.1")
+    assert newest["what"] == f"{told['what']} (at 1970-01-01T00:00:00.000007Z, it says)"
+    assert newest["time"] > "2020"
+
+
+def test_a_node_proves_who_did_something_there_by_the_ticket_that_it_was_shown(
+    server: RegistryServer, node: str
+) -> None:
+    asking = server.client(server.enrol(node)["token"])
+    job = server.client(server.admin.post("/api/v1/tokens", {"name": "job", "role": "operator"})["token"])
+    shown = job.post("/api/v1/tickets", {"node": node, "may": "POST /api/v1/runs"})["ticket"]
+    told = {
+        "who": "eve",
+        "via": "x",
         "address": "192.0.2.9",
+        "action": "run",
+        "what": f"look on {node}: run r1",
+        "ticket": shown,
     }
-    asking.post("/api/v1/audit", done)
+    asking.post("/api/v1/audit", told)
     newest = server.admin.get("/api/v1/audit")["items"][0]
-    assert (newest["who"], newest["via"], newest["address"]) == ("bob", "web", "192.0.2.9")
-    assert newest["time"] == "1970-01-01T00:00:00.000007Z"
+    assert (newest["who"], newest["via"], newest["address"]) == ("job", node, "127.0.0.1")
+    for bad in (
+        shown[:-1] + ("A" if shown[-1] != "A" else "B"),
+        "x",
+        job.post("/api/v1/tickets", {"node": node})["ticket"],
+    ):
+        asking.post("/api/v1/audit", {**told, "ticket": bad})
+        assert server.admin.get("/api/v1/audit")["items"][0]["who"] == f"node {node} reports: eve"
+
+
+def test_who_tells_of_deeds_is_a_node_or_a_server_and_of_what_they_know(server: RegistryServer, node: str) -> None:
+    asking = server.client(server.enrol(node)["token"])
+    server.service.post("/api/v1/audit", {"who": "bob", "action": "stop program", "what": "x", "at": 7, "via": "web"})
+    newest = server.admin.get("/api/v1/audit")["items"][0]
+    assert (newest["who"], newest["via"], newest["time"]) == ("bob", "web", "1970-01-01T00:00:00.000007Z")
     with pytest.raises(BadInput):
         asking.post("/api/v1/audit", {"who": "ada", "action": "configure", "what": "nothing"})
     with pytest.raises(NotAllowed):

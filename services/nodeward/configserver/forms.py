@@ -126,6 +126,11 @@ class Deed(Body):
         None, max_length=200, description="The server that was asked; by default the one that tells."
     )
     address: str | None = Field(None, max_length=100, description="Where they were, if that is known.")
+    ticket: str | None = Field(
+        None,
+        max_length=4096,
+        description="What a node server was shown for it: it proves who, by way of what, and from where.",
+    )
 
 
 class Wanted(Body):

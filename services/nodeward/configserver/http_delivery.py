@@ -86,6 +86,11 @@ def _reaching(app: OpenAPI, parts: Parts) -> None:
             note(parts, "restart", f"{', '.join(answer['restarted'])} on node {path.name}")
         return jsonify(answer)
 
+    @app.get("/api/v1/nodes/<name>/metrics", summary="A node server's figures for Prometheus", security=SECURITY)
+    @needs(VIEWER)
+    def node_metrics(path: forms.NodePath) -> Response:
+        return Response(parts.nodes.metrics(path.name), content_type="text/plain; version=0.0.4")
+
     @app.get("/api/v1/nodes/<name>/health", summary="Is a node well?", security=SECURITY)
     @needs(OPERATOR)
     def health(path: forms.NodePath, query: forms.HealthQuery) -> Response:

@@ -9,7 +9,7 @@ from typing import Any
 from flask import Response, g, jsonify, request
 from flask_openapi3 import OpenAPI
 
-from nodeward.configserver import forms, inventory, monitoring
+from nodeward.configserver import audit, forms, inventory, monitoring
 from nodeward.configserver.documents import Document
 from nodeward.configserver.http import Parts, note
 from nodeward.configserver.registry import Registry, Snapshot
@@ -17,7 +17,7 @@ from nodeward.core.auth import NODE, OPERATOR, SERVICE, VIEWER
 from nodeward.core.bundle import TOLD
 from nodeward.core.errors import NotFound
 from nodeward.core.http import SECURITY, needs, principal
-from nodeward.store.base_registry import Deed, Key
+from nodeward.store.base_registry import Key
 
 
 def mount(app: OpenAPI, parts: Parts) -> None:
@@ -73,16 +73,8 @@ def mount(app: OpenAPI, parts: Parts) -> None:
     @app.post("/api/v1/audit", summary="What somebody did on a node", security=SECURITY)
     @needs(SERVICE, NODE)
     def add_deed(body: forms.Deed) -> Response:
-        now = parts.now()
-        deed = Deed(
-            at=now if body.at is None else min(body.at, now),
-            who=body.who,
-            via=body.via or principal().name,
-            address=body.address or (None if body.via else request.remote_addr),
-            action=body.action,
-            what=body.what,
-        )
-        parts.registry.shelf.note(deed)
+        ticket = parts.tickets.recognised(body.ticket) if body.ticket else None
+        parts.registry.shelf.note(audit.deed(body, principal(), request.remote_addr, ticket, parts.now()))
         return jsonify(noted=True)
 
     @app.post("/api/v1/enrol", summary="Give a node its credential")

@@ -8,7 +8,7 @@ from nodeward.configserver.people import People
 from nodeward.configserver.registry import Registry
 from nodeward.core import clock, tickets
 from nodeward.core.auth import SERVICE, VIEWER, Principal
-from nodeward.core.errors import BadInput, NotAllowed, NotFound, Problem
+from nodeward.core.errors import BadInput, NotAllowed, NotAuthenticated, NotFound, Problem
 from nodeward.core.tickets import ACT_SECONDS, LOOK, LOOK_SECONDS, SECOND, Signer, Ticket
 
 BELIEVED = "web"  # the one server whose word counts for who is logged in
@@ -41,9 +41,12 @@ class Issuer:
         )  # fmt: skip
         return self._signer.sign(ticket), ticket
 
-    def recognise(self, text: str) -> Ticket:
-        """Return what a ticket of ours says, also when it has ended. Raise NotAuthenticated if it is none of ours."""
-        return tickets.read(text, lambda known: self._signer.public if known == self._signer.id else None)
+    def recognised(self, text: str) -> Ticket | None:
+        """Return what a ticket of ours says, also when it has ended; None if it is none of ours."""
+        try:
+            return tickets.read(text, lambda known: self._signer.public if known == self._signer.id else None)
+        except NotAuthenticated:
+            return None
 
     def _must_be_allowed(self, who: Principal) -> None:
         """Web speaks for who is logged in, and for them as far as they reach; other servers have no business on nodes."""

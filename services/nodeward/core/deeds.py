@@ -10,10 +10,11 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
+from nodeward.core import clock
 from nodeward.core.client import Client
 from nodeward.core.errors import NodewardError
 from nodeward.core.files import write_atomic
@@ -26,7 +27,10 @@ OUTSIDE = "supervisorctl or outside"  # who did what none of our own doors was a
 
 @dataclass(frozen=True)
 class Deed:
-    """`who` did `action` to `what` at that time (µs since 1970): by way of `via`, coming from `address`."""
+    """`who` did `action` to `what` at that time (µs since 1970): by way of `via`, coming from `address`.
+
+    `ticket` is what a node server was shown for it, which proves who it was.
+    """
 
     at: int
     who: str
@@ -34,6 +38,7 @@ class Deed:
     what: str
     via: str | None = None
     address: str | None = None
+    ticket: str | None = field(default=None, repr=False)
 
 
 def note(var: Path, deed: Deed) -> None:
@@ -52,10 +57,15 @@ def tell(config: Client, deed: Deed, place: str) -> None:
 
 
 class Shipper:
-    """Gives deeds to `send`, oldest first. `unit` is one piece of work."""
+    """Gives deeds to `send`, oldest first. `unit` is one piece of work.
 
-    def __init__(self, var: Path, send: Callable[[Deed], None]) -> None:
+    With `patience`, it leaves what no ticket proves to the others under that directory for so many seconds: a node's own word
+    counts for less than a server's.
+    """
+
+    def __init__(self, var: Path, send: Callable[[Deed], None], patience: float = 0.0) -> None:
         self._directory, self._send, self._trouble = var / "run" / "deeds", send, Trouble(log)
+        self._patience = int(patience * 1_000_000)
 
     def unit(self) -> bool:
         """Ship what is there. Return False: what comes next can wait a moment."""
@@ -91,7 +101,10 @@ class Shipper:
 
     def _ship(self, path: Path) -> None:
         try:
-            self._send(Deed(**json.loads(path.read_text())))
+            deed = Deed(**json.loads(path.read_text()))
+            if deed.ticket is None and clock.now() < deed.at + self._patience:
+                return
+            self._send(deed)
         except NodewardError as error:
             if error.retry:
                 raise

@@ -19,6 +19,7 @@ from nodeward.core.refusals import Refusals, Refused
 from nodeward.core.settings import Settings
 
 REFRESH_SECONDS, REFUSALS_SECONDS, DEEDS_SECONDS = 5.0, 2.0, 1.0
+OF_NODES, NODE_PATIENCE = ("nodeserver", "tailflog"), 5.0
 TOKEN_PATIENCE = (
     60.0  # seconds; the config server mints the tokens when it first starts, and may start later than we do
 )
@@ -90,7 +91,8 @@ def ground(settings: Settings, patience: float = TOKEN_PATIENCE) -> Ground:
             pass  # the credentials' refresh has said so already
         return False
 
-    deeds = Shipper(settings.var, lambda deed: tell(config, deed, settings.place))
+    patience = NODE_PATIENCE if settings.role in OF_NODES else 0.0
+    deeds = Shipper(settings.var, lambda deed: tell(config, deed, settings.place), patience)
     parts: list[Part] = [
         shipper,
         Worker("ground", refresh, idle=REFRESH_SECONDS),

@@ -70,7 +70,7 @@ def _deed(path: ActionPath, role: str) -> Deed:
     """Return what the one who is asking has just done, by way of the server that asks for them, or of this one."""
     who = principal()
     address = who.address or request.remote_addr
-    return Deed(clock.now(), who.name, f"{path.action} program", path.name, who.via or role, address)
+    return Deed(clock.now(), who.name, f"{path.action} program", path.name, who.via or role, address, who.proof)
 
 
 def row(program: Program) -> dict[str, Any]:

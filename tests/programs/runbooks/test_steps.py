@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from fakes.runbook_node import processes_of
+from nodeward.core.tickets import is_ticket
 from support.until import until
 
 
@@ -27,7 +28,9 @@ def test_the_record_says_who_what_and_how_it_went(node):
     assert row["parameters"] == {"word": "hello"}
     assert [(step["title"], step["state"]) for step in row["steps"]] == [("say it", "ok")]
     assert row["ended"] > row["started"]
-    assert {"who": "operator", "action": "run", "what": f"say on web-1: run {row['id']}"} in node.config.deeds
+    (deed,) = [deed for deed in node.config.deeds if row["id"] in deed["what"]]
+    shown = deed.pop("ticket")
+    assert deed == {"who": "operator", "action": "run", "what": f"say on web-1: run {row['id']}"} and is_ticket(shown)
 
 
 HOSTILE = [

@@ -1,9 +1,11 @@
 """Deeds on their way to the audit list: each arrives, whatever happens to those who carry it."""
 
 import fcntl
+from dataclasses import replace
 
 import pytest
 
+from nodeward.core import clock
 from nodeward.core.deeds import Deed, Shipper, note
 from nodeward.core.errors import BadInput, Unavailable
 
@@ -75,3 +77,16 @@ def test_a_disk_that_takes_none_stops_nobody(tmp_path, caplog):
     (tmp_path / "run").write_text("no directory")
     note(tmp_path, deed(1))
     assert "could not be noted for the audit" in caplog.text
+
+
+def test_a_node_leaves_what_no_ticket_proves_to_a_server_for_a_while(tmp_path, audit):
+    now = clock.now()
+    proven, old, fresh = (
+        replace(deed(at), ticket=ticket) for at, ticket in ((now, "t"), (now - 9_000_000, None), (now, None))
+    )
+    for each in (proven, old, fresh):
+        note(tmp_path, each)
+    Shipper(tmp_path, audit.take, patience=5.0).unit()
+    assert set(audit.rows) == {proven, old}
+    Shipper(tmp_path, audit.take).unit()
+    assert set(audit.rows) == {proven, old, fresh} and len(audit.rows) == 3

@@ -43,6 +43,11 @@ class Nodes:
         body = {"reload": reload, "check": check}
         return self._ask(node, lambda client: client.post("/api/v1/bundle/programs", body, timeout=90.0))
 
+    def metrics(self, node: str) -> bytes:
+        """Return a node server's figures, for those who have a token and can get no tickets."""
+        found: bytes = self._client(node).request("GET", "/metrics").data
+        return found
+
     def health(self, node: str, revision: int | None, heard_after: str | None, own: bool = True) -> dict[str, Any]:
         """Return whether a node is well, and if not, in what respects: its node server runs `revision` and its programs run (if
         `own`: the node server can be asked), and the monitor says it is up and has heard from it since `heard_after`."""

@@ -104,7 +104,7 @@ def mount(app: OpenAPI, runs: Runs, node: str) -> None:
         if who.role == NODE or caller is not None:
             warrant.may_call(runs.config, who, caller, body.runbook)
         by = f"node {who.node}" if who.role == NODE else who.name
-        return jsonify(runs.begin(Asked(body.runbook, body.parameters, by, who.via, caller)).row()), 201
+        return jsonify(runs.begin(Asked(body.runbook, body.parameters, by, who.via, caller, who.proof)).row()), 201
 
     @app.get("/api/v1/runs/<id>", summary="One run", security=SECURITY)
     @needs(VIEWER, NODE)
@@ -131,12 +131,13 @@ def mount(app: OpenAPI, runs: Runs, node: str) -> None:
     @needs(OPERATOR, NODE)
     def stop(path: RunPath) -> Response:
         _own(path.id)
-        return jsonify(runs.end(path.id, principal().name).row())
+        return jsonify(runs.end(path.id, principal().name, principal().proof).row())
 
     @app.post("/api/v1/runs/<id>/answers", summary="Answer what a run asks", security=SECURITY)
     @needs(OPERATOR)
     def answer(path: RunPath, body: Answer) -> Response:
-        return jsonify(runs.answer(path.id, body.ask, body.answer, principal().name).row())
+        who = principal()
+        return jsonify(runs.answer(path.id, body.ask, body.answer, who.name, who.proof).row())
 
     @app.get("/api/v1/files", summary="A file that another node's run copies", security=SECURITY)
     @needs(NODE)

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -43,13 +43,15 @@ MEGABYTE = 1024 * 1024
 
 @dataclass(frozen=True)
 class Asked:
-    """What somebody wants run. `caller` is the node and run that call it, and the runbook that says so."""
+    """What somebody wants run. `caller` is the node and run that call it, and the runbook that says so; `proof` is the ticket
+    that was shown."""
 
     runbook: str
     parameters: dict[str, Any]
     by: str
     via: str | None = None
     caller: dict[str, str] | None = None
+    proof: str | None = field(default=None, repr=False)
 
 
 class Run:
@@ -80,7 +82,7 @@ class Runs:
         self._records: dict[str, Record] = {}
         self._running: dict[str, Run] = {}
         self._watchers = threading.BoundedSemaphore(MOST_WATCHERS)
-        self._deeds: queue.SimpleQueue[dict[str, str]] = queue.SimpleQueue()
+        self._deeds: queue.SimpleQueue[dict[str, str | None]] = queue.SimpleQueue()
         self._teller = Worker("deeds", self._tell_deed, idle=1.0)
         self._keeper = Worker("runs", self._look_after, idle=5.0)
         self._stopping = False
@@ -146,7 +148,7 @@ class Runs:
             kept = record.create(self._folder / _name(), about)
         try:
             self.drain.must_take(called=asked.caller is not None)
-            self._note(asked.by, "run", kept, wait=True)
+            self._note(asked.by, "run", kept, asked.proof, wait=True)
             self._launch(kept, {"body": answer["runbook"], "values": values, "node": facts})
         except (NodewardError, OSError) as error:
             record.remove(kept)
@@ -188,14 +190,14 @@ class Runs:
         found = list(record.events(kept.journal, after, record.PAGE_BYTES))
         return [event for event, _ in found], found[-1][1] if found else after, kept.state
 
-    def end(self, name: str, by: str) -> Record:
+    def end(self, name: str, by: str, proof: str | None = None) -> Record:
         """Stop a run. Raise Conflict if it has ended."""
         run = self._under_way(name)
         run.say({"do": "stop", "by": by})
-        self._note(by, "stop run", run.record)
+        self._note(by, "stop run", run.record, proof)
         return run.record
 
-    def answer(self, name: str, ask: str | None, answer: str, by: str) -> Record:
+    def answer(self, name: str, ask: str | None, answer: str, by: str, proof: str | None = None) -> Record:
         """Answer a run's question. Raise Conflict if it asks none, or another one; BadInput if that is no answer."""
         run = self._under_way(name)
         open_ = run.record.ask
@@ -205,7 +207,7 @@ class Runs:
             raise Conflict(f"Run '{name}' asks something else by now: {open_['question']}")
         _must_answer(open_, answer)
         run.say({"do": "answer", "ask": open_["ask"], "answer": answer, "by": by})
-        self._note(by, "answer run", run.record)
+        self._note(by, "answer run", run.record, proof)
         return run.record
 
     @property
@@ -298,9 +300,17 @@ class Runs:
 
     # The audit list
 
-    def _note(self, by: str, action: str, kept: Record, wait: bool = False) -> None:
-        """Let the config server's audit list have who did what; with `wait`, now, and raise NodewardError if it cannot."""
-        deed = {"who": by, "action": action, "what": f"{kept.about['runbook']} on {kept.about['node']}: run {kept.id}"}
+    def _note(self, by: str, action: str, kept: Record, proof: str | None, wait: bool = False) -> None:
+        """Let the config server's audit list have who did what; with `wait`, now, and raise NodewardError if it cannot.
+
+        The ticket that was shown goes with it: it proves who that was.
+        """
+        deed = {
+            "ticket": proof,
+            "who": by,
+            "action": action,
+            "what": f"{kept.about['runbook']} on {kept.about['node']}: run {kept.id}",
+        }
         if wait:
             self.config.post("/api/v1/audit", deed)
         else:
