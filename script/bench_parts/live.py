@@ -10,7 +10,6 @@ import http.cookiejar
 import os
 import re
 import selectors
-import socket
 import sys
 import tempfile
 import threading
@@ -44,7 +43,7 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     browsers, seconds = (50, 5.0) if options.quick else (options.browsers, options.seconds)
     os.environ["NODEWARD_WEB_ASYNC"] = options.mode
-    with tempfile.TemporaryDirectory() as directory, LogPage(Path(directory), free_port) as page:
+    with tempfile.TemporaryDirectory() as directory, LogPage(Path(directory)) as page:
         cookie = log_in(page.url)
         sockets = [connect(page.url, cookie) for _ in range(browsers)]
         before = spent(page.web.pid)
@@ -169,10 +168,3 @@ def family(pid: int) -> list[Any]:
 
     process = psutil.Process(pid)
     return [process, *process.children(recursive=True)]
-
-
-def free_port() -> int:
-    """Return a port nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -2,7 +2,6 @@
 
 import json
 import re
-import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 
 from nodeward.core import clock
-from support.log_page import SECOND, LogPage
+from support.log_page import SECOND, LogPage, pages
 from support.until import until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,12 +24,7 @@ ROWS = ".log-row"
 
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LogPage]:
-    def free_port() -> int:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            return int(probe.getsockname()[1])
-
-    with LogPage(tmp_path_factory.mktemp("logs"), free_port) as running:
+    with LogPage(tmp_path_factory.mktemp("logs")) as running:
         yield running
 
 
@@ -47,23 +41,16 @@ def login(servers: LogPage, chromium: Any) -> Any:
 @pytest.fixture
 def show(servers: LogPage, chromium: Any, login: Any) -> Iterator[Callable[..., Any]]:
     """Return a function that opens the log page at an address; afterwards no page may have had an error."""
-    contexts, errors = [], []
+    with pages(chromium, storage_state=login) as empty:
 
-    def show(path: str = "/logs", width: int = 1440, height: int = 900) -> Any:
-        context = chromium.new_context(viewport={"width": width, "height": height}, storage_state=login)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("dialog", lambda dialog: errors.append(f"dialog: {dialog.message}"))
-        page.goto(servers.url + path)
-        if "range" not in path and "from=" not in path and "/logs/" not in path:
-            page.wait_for_selector("#logs-status[data-state=connected]")
-        return page
+        def show(path: str = "/logs", **looks: Any) -> Any:
+            page = empty(**looks)
+            page.goto(servers.url + path)
+            if "range" not in path and "from=" not in path and "/logs/" not in path:
+                page.wait_for_selector("#logs-status[data-state=connected]")
+            return page
 
-    yield show
-    for context in contexts:
-        context.close()
-    assert errors == []
+        yield show
 
 
 def _texts(page: Any) -> list[str]:

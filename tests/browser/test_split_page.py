@@ -1,6 +1,5 @@
 """Several logs side by side in a real browser, in front of a real log server and a real web server."""
 
-import socket
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 import pytest
 
 from nodeward.core import clock
-from support.log_page import SECOND, LogPage
+from support.log_page import SECOND, LogPage, pages
 from support.until import until as until_within
 
 AXE = Path(__file__).resolve().parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
@@ -22,34 +21,23 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LogPage]:
-    def free_port() -> int:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            return int(probe.getsockname()[1])
-
-    with LogPage(tmp_path_factory.mktemp("split"), free_port) as running:
+    with LogPage(tmp_path_factory.mktemp("split")) as running:
         yield running
 
 
 @pytest.fixture
 def show(servers: LogPage, chromium: Any) -> Iterator[Callable[..., Any]]:
     """Return a function that logs in and opens an address; afterwards no page may have had an error."""
-    contexts, errors = [], []
+    with pages(chromium) as empty:
 
-    def show(path: str, width: int = 1440, theme: str = "light") -> Any:
-        context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        servers.log_in(page)
-        page.goto(servers.url + path)
-        page.wait_for_selector("#live[data-live=connected]")
-        return page
+        def show(path: str, **looks: Any) -> Any:
+            page = empty(**looks)
+            servers.log_in(page)
+            page.goto(servers.url + path)
+            page.wait_for_selector("#live[data-live=connected]")
+            return page
 
-    yield show
-    for context in contexts:
-        context.close()
-    assert errors == []
+        yield show
 
 
 def _pane(page: Any, number: int) -> Any:

@@ -1,9 +1,11 @@
 """The log page for real: a log server and a web server as processes of their own, and a browser in front of them."""
 
 import os
+import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,10 +19,37 @@ USER, PASSWORD = "vera", "correct horse battery"
 SECOND = 1_000_000
 
 
+def free_port() -> int:
+    """Return a port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def pages(chromium: Any, **kept: Any) -> Iterator[Callable[..., Any]]:
+    """Give what makes an empty page (`kept` is what its browser has from before); afterwards none may have had an error."""
+    contexts, errors = [], []
+
+    def page(width: int = 1440, height: int = 900, theme: str = "light") -> Any:
+        viewport = {"width": width, "height": height}
+        context = chromium.new_context(viewport=viewport, color_scheme=theme, **kept)
+        contexts.append(context)
+        made = context.new_page()
+        made.on("pageerror", lambda error: errors.append(str(error)))
+        made.on("dialog", lambda dialog: errors.append(f"dialog: {dialog.message}"))
+        return made
+
+    yield page
+    for context in contexts:
+        context.close()
+    assert errors == []
+
+
 class LogPage:
     """The servers under `var`; `url` is the page's. `send` and `write` put lines into the log server."""
 
-    def __init__(self, var: Path, free_port: Callable[[], int]) -> None:
+    def __init__(self, var: Path) -> None:
         self._var = var
         self._ports = {role: free_port() for role in ("logserver", "web")}
         self._config = FleetConfig()
