@@ -10,6 +10,7 @@ import http.cookiejar
 import os
 import re
 import selectors
+import socket
 import sys
 import tempfile
 import threading
