@@ -135,6 +135,7 @@ def test_a_run_is_stopped_and_found_again(appliance, visit):
     page.goto(f"{appliance.url}/runbooks")
     page.fill(".filters [name=q]", "line 17")
     page.press(".filters [name=q]", "Enter")
+    page.wait_for_url(re.compile(r"[?&]q=line"))  # before, the list shows all runs, this one among them
     page.wait_for_selector(".runs >> text=endless")
     assert page.locator(".runs li").count() == 1
     page.goto(f"{appliance.url}/runbooks?state=failed")
