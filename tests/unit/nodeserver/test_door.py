@@ -88,9 +88,8 @@ def test_made_up_keys_keep_no_config_server_busy(config, keys, time):
     assert len(asked) == 1
 
 
-@pytest.mark.parametrize("shown", ["", "x", tokens.mint()[0]])
-def test_no_token_opens_it(config, door, shown):
-    for each in (shown, *config.tokens.values(), config.node_token("web-1")):
+def test_no_token_opens_it(config, door):
+    for each in ("", "x", tokens.mint()[0], *config.tokens.values(), config.node_token("web-1")):
         with pytest.raises(NotAuthenticated):
             admit(door, each)
     with pytest.raises(NotAuthenticated, match="needs a ticket"):
