@@ -82,9 +82,9 @@ def mount(app: OpenAPI, parts: Parts) -> None:
     def enrol(body: forms.Enrolment) -> Response:
         who = ("enrol", request.remote_addr)
         g.who = f"enrolment as {body.node}"
-        parts.throttle.admit(who, "wrong enrolment keys")
-        parts.credentials.check_key(body.key, parts.enrolment_key)
-        parts.throttle.forgive(who)
+        parts.throttle.check(
+            who, "wrong enrolment keys", lambda: parts.credentials.check_key(body.key, parts.enrolment_key)
+        )
         if body.node not in registry.snapshot.fleet.facts:
             raise NotFound(f"There is no node '{body.node}' yet. Add it with `nodeward apply`; then it can enrol.")
         token = parts.credentials.enrol(body.node)

@@ -24,7 +24,7 @@ class Throttle:
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._tries: dict[Hashable, _Tries] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def admit(self, who: Hashable, what: str) -> None:
         """Count a try as wrong until `forgive` is called. Raise TooMany, naming `what`, while one has to wait.
@@ -47,3 +47,13 @@ class Throttle:
         """Forget what was wrong: it was right now."""
         with self._lock:
             self._tries.pop(who, None)
+
+    def check(self, who: Hashable, what: str, verify: Callable[[], None]) -> None:
+        """Let somebody try what `verify` is quick to verify (it raises if it is wrong), one at a time.
+
+        Many who are right at the same moment, as the nodes behind one address are, do not pass for one who guesses.
+        """
+        with self._lock:
+            self.admit(who, what)
+            verify()
+            self.forgive(who)

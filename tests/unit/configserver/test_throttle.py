@@ -1,6 +1,7 @@
 """How often one may be wrong. Time is handed in."""
 
 import threading
+import time
 
 import pytest
 
@@ -45,6 +46,33 @@ def test_being_right_makes_it_forget(clock):
         throttle.admit("ada", "x")
     throttle.forgive("ada")
     assert wait(throttle, clock) == 0
+
+
+def test_many_who_are_right_at_once_need_not_wait(clock):
+    throttle, together, told = Throttle(clock), threading.Barrier(FREE * 2), []
+
+    def right():
+        together.wait()
+        try:
+            throttle.check("one address", "wrong keys", lambda: time.sleep(0.01))
+        except TooMany as error:
+            told.append(error)
+
+    threads = [threading.Thread(target=right) for _ in range(FREE * 2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert told == []
+
+
+def test_who_was_wrong_too_often_waits_also_when_right(clock):
+    throttle = Throttle(clock)
+    for _ in range(FREE):
+        with pytest.raises(ZeroDivisionError):
+            throttle.check("ada", "x", lambda: 1 / 0)
+    with pytest.raises(TooMany):
+        throttle.check("ada", "x", lambda: None)
 
 
 def test_one_does_not_wait_for_another(clock):
