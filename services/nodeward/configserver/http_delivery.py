@@ -4,8 +4,8 @@ from flask import Response, jsonify
 from flask_openapi3 import OpenAPI
 
 from nodeward.configserver import forms
-from nodeward.configserver.http import Parts, note
-from nodeward.configserver.http_nodes import tagged
+from nodeward.configserver.answers import tagged
+from nodeward.configserver.parts import Parts, note
 from nodeward.core.auth import OPERATOR, VIEWER
 from nodeward.core.http import SECURITY, needs
 

@@ -1,7 +1,5 @@
 """Routes of the look-ups and the nodes: where things are, who they are, what each node gets."""
 
-import hashlib
-import json
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -10,8 +8,9 @@ from flask import Response, g, jsonify, request
 from flask_openapi3 import OpenAPI
 
 from nodeward.configserver import audit, forms, inventory, monitoring
+from nodeward.configserver.answers import document, tagged
 from nodeward.configserver.documents import Document
-from nodeward.configserver.http import Parts, note
+from nodeward.configserver.parts import Parts, note
 from nodeward.configserver.registry import Registry, Snapshot
 from nodeward.core.auth import NODE, OPERATOR, SERVICE, VIEWER
 from nodeward.core.bundle import TOLD
@@ -118,20 +117,3 @@ class PerRevision:
             if self._kept[0] != snapshot.revision:
                 self._kept = (snapshot.revision, *document(self._make(snapshot)))
             return self._kept[1:]
-
-
-def document(value: Any) -> tuple[bytes, str]:
-    """Return a value as JSON, and its tag."""
-    body = json.dumps(value).encode()
-    return body, hashlib.sha256(body).hexdigest()[:24]
-
-
-def tagged(body: bytes, etag: str | None = None) -> Response:
-    """Return a JSON answer with its ETag, or 304 if the caller has it already."""
-    etag = etag or hashlib.sha256(body).hexdigest()[:24]
-    if etag in request.if_none_match:
-        answer = Response(status=304)
-    else:
-        answer = Response(body, content_type="application/json")
-    answer.set_etag(etag)
-    return answer

@@ -10,7 +10,7 @@ from nodeward.configserver import documents, forms
 from nodeward.configserver.discretion import shown
 from nodeward.configserver.documents import Document
 from nodeward.configserver.fleet import Fleet
-from nodeward.configserver.http import Parts, note_revision
+from nodeward.configserver.parts import Parts, note_revision
 from nodeward.configserver.registry import Outcome
 from nodeward.core import clock
 from nodeward.core.auth import ADMIN, OPERATOR, VIEWER

@@ -7,7 +7,7 @@ from flask import Response, g, jsonify, request
 from flask_openapi3 import OpenAPI
 
 from nodeward.configserver import forms
-from nodeward.configserver.http import Parts, note
+from nodeward.configserver.parts import Parts, note
 from nodeward.core import clock
 from nodeward.core.auth import ADMIN, NODE, SERVICE, VIEWER, Credential
 from nodeward.core.errors import BadInput, NotAllowed, NotAuthenticated, Problem, TooMany

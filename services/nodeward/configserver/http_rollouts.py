@@ -6,7 +6,7 @@ from flask import Response, jsonify
 from flask_openapi3 import OpenAPI
 
 from nodeward.configserver import forms
-from nodeward.configserver.http import Parts, note
+from nodeward.configserver.parts import Parts, note
 from nodeward.configserver.rollout.records import Row
 from nodeward.core.auth import OPERATOR, SERVICE, VIEWER
 from nodeward.core.http import SECURITY, needs, principal

@@ -4,8 +4,8 @@ from flask import Response, jsonify, request
 from flask_openapi3 import OpenAPI
 
 from nodeward.configserver import forms
-from nodeward.configserver.http import Parts
-from nodeward.configserver.http_nodes import document, tagged
+from nodeward.configserver.answers import document, tagged
+from nodeward.configserver.parts import Parts
 from nodeward.configserver.tickets import checked_may
 from nodeward.core import clock
 from nodeward.core.auth import NODE, VIEWER

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from nodeward.configserver import first, http
 from nodeward.configserver.bundles import Bundles
 from nodeward.configserver.credentials import Credentials
+from nodeward.configserver.parts import Parts, note_refused
 from nodeward.configserver.people import People
 from nodeward.configserver.quick import Quick
 from nodeward.configserver.registry import Registry
@@ -99,11 +100,11 @@ def serve(loaded: ConfigserverSettings, files: Files, shelf: RegistryShelf, stag
     reach = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(loaded.bind, loaded.bind)  # noqa: S104 - told, not bound
     own_url = f"http://{reach}:{settings.port('configserver')}"
     room = Room(Records(loaded.data / "rollouts"), loaded.home, loaded.data, own_url, own)
-    parts = http.Parts(
+    parts = Parts(
         registry, bundles, credentials, people, throttle, loaded.servers, key, loaded.var, delivery, nodes, room, issuer
     )
     shipper = log.Shipper(loaded, lambda: Client(loaded.servers["logserver"], own))
-    refusals = Refusals(lambda refused: http.note_refused(parts, refused))
+    refusals = Refusals(lambda refused: note_refused(parts, refused))
     audit = deeds.Shipper(loaded.var, lambda deed: shelf.note(audited(deed, loaded.place)))
     workers = [
         Worker("bundle-marks", bundles.flush),

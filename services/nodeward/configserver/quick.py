@@ -9,8 +9,8 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from nodeward.configserver.http import Parts
-from nodeward.configserver.http_nodes import document
+from nodeward.configserver.answers import document
+from nodeward.configserver.parts import Parts
 from nodeward.core import clock
 from nodeward.core.auth import NODE, OPERATOR, SERVICE, VIEWER, Principal, authenticate
 from nodeward.core.bundle import TOLD
