@@ -75,6 +75,13 @@ def test_web_gets_one_for_who_is_logged_in_and_as_far_as_they_reach(server: Regi
         asked(web(server).acting_for("nobody", "operator"))
 
 
+def test_who_is_disabled_gets_none_by_way_of_a_page_that_is_still_open(server: RegistryServer) -> None:
+    server.apply("{kind: user, name: olga, role: operator, disabled: true}")
+    for role in ("viewer", "operator"):
+        with pytest.raises(NotAllowed, match="User 'olga' is disabled"):
+            asked(web(server).acting_for("olga", role))
+
+
 def test_no_server_gets_one_for_itself_nor_any_but_web_for_people(server: RegistryServer) -> None:
     for role in ("web", "monitor", "logserver"):
         with pytest.raises(NotAllowed, match="only for a person who is logged in"):

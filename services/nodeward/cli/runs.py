@@ -209,7 +209,8 @@ def replay(run_id: str, node: str | None, speed: float, idle: float, output: str
     """Play run ID again, as it was. `-o asciicast` gives a file for asciinema."""
     client = _holder(run_id, node)
     if output == "asciicast":
-        click.echo(client.request("GET", f"/api/v1/runs/{run_id}/recording").data.decode(), nl=False)
+        for piece in client.open(f"/api/v1/runs/{run_id}/recording").stream(65536):
+            click.echo(piece, nl=False)
         return
     events = _events(client, run_id)
     if output == "json":

@@ -10,6 +10,7 @@ from nodeward.core import clock, tickets
 from nodeward.core.auth import SERVICE, VIEWER, Principal
 from nodeward.core.errors import BadInput, NotAllowed, NotAuthenticated, NotFound, Problem
 from nodeward.core.tickets import ACT_SECONDS, LOOK, LOOK_SECONDS, SECOND, Signer, Ticket
+from nodeward.store.base_registry import Key
 
 BELIEVED = "web"  # the one server whose word counts for who is logged in
 
@@ -56,8 +57,13 @@ class Issuer:
             return
         if who.via != BELIEVED:
             raise NotAllowed(f"'{who.via}' gets no tickets for people; only '{BELIEVED}' knows who is logged in.")
+        if self._is_disabled(who.name):
+            raise NotAllowed(f"User '{who.name}' is disabled.")
         if not Principal(who.name, self._role_of(who.name)).reaches((who.role,)):
             raise NotAllowed(f"User '{who.name}' is not {who.role}.")
+
+    def _is_disabled(self, name: str) -> bool:
+        return bool(self._registry.snapshot.fleet.bodies.get(Key("user", name), {}).get("disabled"))
 
     def _role_of(self, name: str) -> str:
         try:

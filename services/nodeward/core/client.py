@@ -2,12 +2,14 @@
 
 import json
 import re
+import time
 import urllib.parse
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import urllib3
 
+from nodeward.core.bounded import TooMuch
 from nodeward.core.errors import (
     BadInput,
     Conflict,
@@ -33,6 +35,8 @@ _BY_STATUS: dict[int, type[NodewardError]] = {
     428: NotSeen,
     429: TooMany,
 }
+
+REASON_BYTES, REASON_SECONDS = 1024 * 1024, 5.0
 
 _LEADS_AWAY = re.compile(r"[?#\x00-\x1f\x7f]")  # what follows would be a query, or nothing that a server gets to see
 
@@ -107,7 +111,9 @@ class Client:
     ) -> urllib3.BaseHTTPResponse:
         """Send one request and return the answer if its status is below 400; without `preload`, its content unread."""
         try:
-            answer = self._pool.request(
+            answer = self._pool_for(
+                preload
+            ).request(
                 method,
                 self._full(path, query),
                 body=body,
@@ -115,13 +121,12 @@ class Client:
                 timeout=urllib3.Timeout(connect=min(5.0, timeout or self._timeout), read=timeout or self._timeout),
                 redirect=False,
                 preload_content=preload,
+                decode_content=False,  # no server packs what it answers, and a little that is packed can become very much
             )
         except urllib3.exceptions.HTTPError as error:
             raise Unavailable(f"{self.url} did not answer {method} {path}: {_reason(error)}.") from None
         if answer.status >= 400:
-            if not preload:
-                answer.read(cache_content=True)
-            raise self._failure(method, path, answer)
+            raise self._failure(method, path, answer, answer.data if preload else _reason_given(answer))
         return answer
 
     def open(
@@ -134,14 +139,18 @@ class Client:
         """GET an answer of one JSON value a line (application/x-ndjson) and yield each as it comes."""
         try:
             answer = self._pool.request(
-                "GET", self._full(path, query), headers=self._headers(), timeout=60.0, preload_content=False
-            )
+                "GET", self._full(path, query), headers=self._headers(), timeout=60.0, redirect=False,
+                preload_content=False, decode_content=False,
+            )  # fmt: skip
             if answer.status >= 400:
-                answer.read(cache_content=True)
-                raise self._failure("GET", path, answer)
+                raise self._failure("GET", path, answer, _reason_given(answer))
             yield from (json.loads(line) for line in _lines(answer))
         except urllib3.exceptions.HTTPError as error:
             raise Unavailable(f"{self.url} broke off while answering {path}: {_reason(error)}.") from None
+
+    def _pool_for(self, preload: bool) -> urllib3.PoolManager:
+        """Return what a request goes through whose answer is read whole (`preload`), or piece by piece."""
+        return self._pool
 
     def _headers(self) -> dict[str, str]:
         token = self._token() if callable(self._token) else self._token
@@ -164,13 +173,13 @@ class Client:
         headers = {"Content-Type": "application/json"} if data is not None else None
         return _json(self.request(method, path, body=data, query=query, headers=headers, timeout=timeout))
 
-    def _failure(self, method: str, path: str, answer: urllib3.BaseHTTPResponse) -> NodewardError:
+    def _failure(self, method: str, path: str, answer: urllib3.BaseHTTPResponse, data: bytes) -> NodewardError:
         kind = _BY_STATUS.get(answer.status, Unavailable if answer.status in (500, 502, 503, 504) else BadInput)
         try:
-            problem = json.loads(answer.data)
-            problems = [Problem(row["path"], row["message"]) for row in problem.get("errors", [])]
+            problem = json.loads(data)
+            problems = [Problem(str(row["path"]), str(row["message"])) for row in problem.get("errors", [])]
             failure = kind(str(problem["detail"]), problems)
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             failure = kind(
                 f"{self.url} answered {method} {path} with {answer.status} {answer.reason or ''}".rstrip() + "."
             )
@@ -179,12 +188,24 @@ class Client:
         return failure
 
 
+def _reason_given(answer: urllib3.BaseHTTPResponse) -> bytes:
+    """Return what an answer that was to be read piece by piece says instead: the beginning of it, if it has no end."""
+    data, until = b"", time.monotonic() + REASON_SECONDS
+    try:
+        while len(data) < REASON_BYTES and time.monotonic() < until and (piece := answer.read1(REASON_BYTES)):
+            data += piece
+    except urllib3.exceptions.HTTPError:
+        pass  # what there is must do
+    answer.close()
+    return data
+
+
 def _json(answer: urllib3.BaseHTTPResponse) -> Any:
     if not answer.data:
         return None
     try:
         return json.loads(answer.data)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise Unavailable("The answer is not JSON; is that URL a Nodeward server's?") from None
 
 
@@ -198,6 +219,6 @@ def _lines(answer: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
 
 
 def _reason(error: Exception) -> str:
-    cause = getattr(error, "reason", None) or error
+    cause = getattr(error, "reason", None) or next((each for each in error.args if isinstance(each, TooMuch)), error)
     text = str(cause).rsplit("Failed to establish a new connection: ", 1)[-1].rstrip(".")
     return re.sub(r"^(HTTPS?Connection(Pool)?\([^)]*\): )|\[Errno -?\d+\] ", "", text)

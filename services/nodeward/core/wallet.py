@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 import urllib3
 
+from nodeward.core import bounded
 from nodeward.core.client import Client
 from nodeward.core.errors import NotAuthenticated, NotFound, Unavailable
 from nodeward.core.ports import port
@@ -97,12 +98,16 @@ class NodeClient(Client):
     def __init__(self, node: str, url: str, tickets: Tickets, timeout: float = 10.0) -> None:
         super().__init__(url, None, timeout)
         self.node, self._tickets = node, tickets
+        self._bounded = bounded.pool()
 
     def acting_for(self, user: str, role: str, address: str | None = None) -> "NodeClient":
         """Return a client of the same pool that asks in a person's name, from where they are."""
         other = NodeClient(self.node, self.url, self._tickets.acting_for(user, role, address), self._timeout)
-        other._pool = self._pool
+        other._pool, other._bounded = self._pool, self._bounded
         return other
+
+    def _pool_for(self, preload: bool) -> urllib3.PoolManager:
+        return self._bounded if preload else self._pool
 
     def request(
         self,

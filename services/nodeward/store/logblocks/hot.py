@@ -293,8 +293,9 @@ class _Cache:
 
     def put(self, seq: int, unit: Hot, size: int) -> None:
         with self._lock:
+            before = self._units.pop(seq, None)  # two who read it at the same time both bring it
             self._units[seq] = (unit, size)
-            self._used += size
+            self._used += size - (before[1] if before else 0)
             while self._used > self._size and len(self._units) > 1:
                 self._used -= self._units.popitem(last=False)[1][1]
 

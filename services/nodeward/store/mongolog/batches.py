@@ -309,8 +309,9 @@ class Batches:
 
     def _keep(self, entry: Entry, unit: Hot) -> None:
         with self._caching:
+            before = self._cache.pop(entry.seq, None)  # two who read it at the same time both bring it
             self._cache[entry.seq] = (unit, entry.bytes)
-            self._cached += entry.bytes
+            self._cached += entry.bytes - (before[1] if before else 0)
             while self._cached > _CACHE_BYTES and len(self._cache) > 1:
                 self._cached -= self._cache.popitem(last=False)[1][1]
 

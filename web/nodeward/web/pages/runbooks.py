@@ -1,7 +1,9 @@
 """Runbooks: what there is to run, a form made of the parameters, a run as it happens, and the runs that were."""
 
+from collections.abc import Iterator
 from typing import Any
 
+import urllib3
 from flask import Blueprint, Response, jsonify, request, url_for
 from pydantic import Field
 
@@ -85,9 +87,17 @@ def output(node: str, run: str) -> Response:
 @blueprint.get("/runs/<node>/<run>/recording")
 def recording(node: str, run: str) -> Response:
     """The recording, to keep."""
-    answer = backends.node(node).request("GET", f"/api/v1/runs/{run}/recording")
+    answer = backends.node(node).open(f"/api/v1/runs/{run}/recording")
     name = f'attachment; filename="{run}.cast"'
-    return Response(answer.data, content_type="application/x-asciicast", headers={"Content-Disposition": name})
+    return Response(_pieces(answer), content_type="application/x-asciicast", headers={"Content-Disposition": name})
+
+
+def _pieces(answer: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
+    """Pass on what comes, also where it is long: nothing of it is kept here."""
+    try:
+        yield from answer.stream(65536)
+    finally:
+        answer.close()
 
 
 @blueprint.post("/do/run")
