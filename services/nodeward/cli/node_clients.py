@@ -7,9 +7,8 @@ from typing import Any, TypeVar
 import click
 
 from nodeward.cli import session
-from nodeward.core.client import Client
 from nodeward.core.errors import NodewardError, NotFound
-from nodeward.core.wallet import node_client
+from nodeward.core.wallet import NodeClient, node_client
 
 Value = TypeVar("Value")
 Node = dict[str, Any]
@@ -23,7 +22,7 @@ def nodes() -> list[Node]:
     return [each for each in session.config().get("/api/v1/find")["items"] if each.get("agent", True)]
 
 
-def client(node: Node, timeout: float = session.SECONDS) -> Client:
+def client(node: Node, timeout: float = session.SECONDS) -> NodeClient:
     """Return the client of a node's node server. Raise Unavailable if nobody knows where it is."""
     return node_client(node, session.tickets(), timeout)
 
@@ -43,7 +42,7 @@ def named(name: str | None) -> Node:
     raise click.UsageError(f"Say on which node: --node {'|'.join(known) or 'NAME'}")
 
 
-def all_at_once(asked: list[Node], ask: Callable[[Client], Value]) -> tuple[dict[str, Value], dict[str, str]]:
+def all_at_once(asked: list[Node], ask: Callable[[NodeClient], Value]) -> tuple[dict[str, Value], dict[str, str]]:
     """Ask several node servers at the same time. Return the answers by node, and of those that gave none the sentence."""
     answers: dict[str, Value] = {}
     silent: dict[str, str] = {}

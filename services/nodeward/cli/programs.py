@@ -7,6 +7,7 @@ import click
 
 from nodeward.cli import session
 from nodeward.cli.output import Row, format_option, moment, printed, show
+from nodeward.core import told
 from nodeward.core.client import Client
 from nodeward.core.errors import EXIT_FAILED, EXIT_OK, NodewardError
 from nodeward.core.words import counted
@@ -94,7 +95,7 @@ def _ask(places: list[str]) -> tuple[list[Row], list[str]]:
     def ask(place: str) -> list[Row] | str:
         try:
             client: Client = session.place(place, seconds=5.0)
-            found: list[Row] = client.get("/api/v1/programs")["items"]
+            found = told.programs(place.removeprefix("node:"), client.get("/api/v1/programs"))
         except NodewardError as error:
             return f"{place.removeprefix('node:')}: {error}"
         return found

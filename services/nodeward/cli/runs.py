@@ -11,6 +11,7 @@ import click
 
 from nodeward.cli import node_clients, session
 from nodeward.cli.output import Row, format_option, printed, show, text
+from nodeward.core import told
 from nodeward.core.client import Client
 from nodeward.core.errors import BadInput, NotFound, Unavailable
 from nodeward.core.words import counted
@@ -113,7 +114,9 @@ def runs(context: click.Context, node: str | None, limit: int, output: str, **qu
         return
     asked = [node_clients.named(node)] if node else node_clients.nodes()
     wanted = {**query, "limit": limit}
-    answers, silent = node_clients.all_at_once(asked, lambda client: client.get("/api/v1/runs", wanted)["items"])
+    answers, silent = node_clients.all_at_once(
+        asked, lambda client: told.runs(client.node, client.get("/api/v1/runs", wanted))["items"]
+    )
     rows = sorted((row for each in answers.values() for row in each), key=lambda row: str(row["id"]), reverse=True)[
         :limit
     ]

@@ -14,11 +14,13 @@ FLEET = 60
 
 
 class NodeServers:
-    """Every node has two runs, and the programs that there are on any; `away` are those that do not answer."""
+    """Every node has two runs, and the programs that there are on any; `away` are those that do not answer,
+    `nonsense` is what others answer instead."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.away: set[str] = set()
+        self.nonsense: dict[str, Any] = {}
         self._lock = threading.Lock()
 
     def of(self, node: dict[str, Any]) -> Any:
@@ -29,6 +31,8 @@ class NodeServers:
             self.asked.append(name)
         if name in self.away:
             raise Unavailable(f"{name} does not answer.")
+        if name in self.nonsense:
+            return self.nonsense[name]
         if path == "/api/v1/programs":
             return {"items": [{"name": f"on-{name}", "pid": hash(name), "state": "RUNNING", "since": None, "spawn_error": "",
                                "exit_status": None}]}  # fmt: skip
@@ -94,6 +98,20 @@ def test_nodes_that_are_down_are_not_waited_for_and_said_in_one_sentence(web: We
     assert "The runs of 11 nodes are missing: web-2, " in text and " and 5 more. The first of them: It is DOWN." in text
     web.visitor("vera").get("/runbooks?node=web-2&state=failed")
     assert "web-2" in nodes.asked, "it was named"
+
+
+def test_nodes_that_answer_nonsense_spoil_no_other(web: Web, nodes: NodeServers) -> None:
+    nodes.nonsense = {
+        "web-4": [],
+        "web-5": {"items": [{"id": 5}]},
+        "web-6": {"items": [run("8", "web-60") | {"started": ""}]},
+    }
+    nodes.nonsense["web-7"] = {"items": [run("99999", "web-60")], "next": None}
+    text = web.visitor("vera").get("/runbooks").text
+    assert "The runs of web-4 are missing: &#39;web-4&#39; answers what is none of ours" in text
+    assert listed(text)[:2] == ["web-7", "web-60"], "whose it is says who was asked"
+    programs = web.visitor("vera").get("/programs?q=web-4").text
+    assert programs.count("answers what is none of ours") == 1 and "on-web-41" in programs
 
 
 def test_more_nodes_are_asked_less_often() -> None:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
+from nodeward.core import told
 from nodeward.web import backends
 from nodeward.web.backends import items
 from nodeward.web.faults import Asked
@@ -72,8 +73,7 @@ def matching(nodes: list[Row], text: str) -> list[Row]:
 
 def _asking(node: Row, query: Row, until: float) -> Callable[[], Asked]:
     def ask() -> Row:
-        found: Row = backends.node_of(node).get("/api/v1/runs", query, timeout=QUICK_SECONDS)
-        return found
+        return told.runs(node["name"], backends.node_of(node).get("/api/v1/runs", query, timeout=QUICK_SECONDS))
 
     def in_time() -> Asked:
         asked = Asked(ask if time.monotonic() < until else dict, {})

@@ -4,6 +4,7 @@ from typing import Any
 
 from flask import Blueprint, abort
 
+from nodeward.core import told
 from nodeward.core.errors import NodewardError, NotFound
 from nodeward.web import backends
 from nodeward.web.backends import items
@@ -75,7 +76,7 @@ def _part(tab: str, name: str) -> dict[str, Any]:
             abort(404)
         return {"sources": Asked(lambda: _sources(name), []), "level": level, "levels": LEVELS}
     if tab == "programs":
-        return {"programs": Asked(lambda: items(backends.node(name).get("/api/v1/programs")), [])}
+        return {"programs": Asked(lambda: told.programs(name, backends.node(name).get("/api/v1/programs")), [])}
     if tab == "information":
         info = _information(name)
         return {"info": info, "sections": sections(info.value)}

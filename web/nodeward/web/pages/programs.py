@@ -5,6 +5,7 @@ from typing import Any
 
 from flask import Blueprint, render_template, request
 
+from nodeward.core import told
 from nodeward.web import backends
 from nodeward.web.backends import ROLES, items
 from nodeward.web.faults import Asked
@@ -43,7 +44,7 @@ def _outer() -> str:
 
 
 def _asking(name: str) -> Callable[[], Asked]:
-    return lambda: Asked(lambda: items(place(name).get("/api/v1/programs", timeout=QUICK_SECONDS)), [])
+    return lambda: Asked(lambda: told.programs(name, place(name).get("/api/v1/programs", timeout=QUICK_SECONDS)), [])
 
 
 def together(answers: dict[str, Asked]) -> list[dict[str, Any]]:
