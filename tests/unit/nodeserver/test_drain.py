@@ -9,7 +9,7 @@ import pytest
 
 from nodeward.core import clock
 from nodeward.core.errors import Unavailable
-from nodeward.nodeserver.runbooks import record
+from nodeward.nodeserver.runbooks import record, tree
 from nodeward.nodeserver.runbooks.drain import CLOSED_SECONDS, WAITING_SECONDS, Drain
 
 SECOND = 1_000_000
@@ -48,7 +48,7 @@ def run(tmp_path, name, **about):
 
 def at_work(tmp_path, name):
     """A run whose process is this one."""
-    return run(tmp_path, name, pid=os.getpid(), created=psutil.Process().create_time())
+    return run(tmp_path, name, pid=os.getpid(), created=tree.created(os.getpid()))
 
 
 def test_where_nothing_runs_none_begins_until_that_is_lifted_or_runs_out(drain, time):
@@ -82,7 +82,7 @@ def test_one_that_does_not_wait_takes_none_and_tells_what_it_cuts_off(drain, tmp
 
 def test_what_has_ended_is_not_under_way_and_what_is_about_to_begin_is(drain, tmp_path):
     with subprocess.Popen([sys.executable, "-c", ""]) as gone:
-        created = psutil.Process(gone.pid).create_time()
+        created = tree.created(gone.pid)
     run(tmp_path, "ended", pid=gone.pid, created=created)
     run(tmp_path, "another-process-by-now", pid=os.getpid(), created=1.0)
     run(tmp_path, "cut-off-before-it-began").finish("interrupted", "")
@@ -99,3 +99,10 @@ def test_what_cannot_be_read_or_was_written_before_the_clock_was_set_back_keeps_
     drain.look(force=False)
     time.at -= 3600 * SECOND
     assert takes(drain)
+
+
+def test_a_run_stays_under_way_when_the_clock_of_the_machine_is_set(drain, tmp_path, monkeypatch):
+    at_work(tmp_path, "one")
+    booted = psutil.boot_time()
+    monkeypatch.setattr(psutil._psplatform, "boot_time", lambda: booted + 3600)  # /proc/stat has it so then
+    assert [each["id"] for each in drain.look(force=False)] == ["one"]

@@ -244,7 +244,7 @@ class Runs:
                 stdin=theirs.fileno(),
                 start_new_session=True,
             )
-        kept.about |= {"pid": process.pid, "created": _created(process.pid)}
+        kept.about |= {"pid": process.pid, "created": tree.created(process.pid)}
         record.keep(kept.directory, kept.about)
         run = Run(kept, process, ours)
         with self._changed:
@@ -343,13 +343,6 @@ def recover(kept: Record) -> None:
     if not kept.over:
         kept.finish(INTERRUPTED, "The node server was killed or restarted while it ran; what it had started was ended.")
     log.warning("run %s was cut off: %s", kept.id, kept.detail)
-
-
-def _created(pid: int) -> float:
-    try:
-        return float(psutil.Process(pid).create_time())
-    except psutil.Error:
-        return 0.0
 
 
 def _plan(name: str, body: dict[str, Any]) -> runbook.Plan:

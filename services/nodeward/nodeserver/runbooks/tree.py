@@ -10,6 +10,7 @@ import resource
 import signal
 import time
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -48,10 +49,22 @@ def process(about: Mapping[str, Any]) -> psutil.Process | None:
     """Return a run's own process by what its record knows (`pid`, `created`), if it is still that one."""
     try:
         found = psutil.Process(about["pid"])
-        same = found.create_time() == about["created"] and found.status() != psutil.STATUS_ZOMBIE
+        same = created(found.pid) == about["created"] and found.status() != psutil.STATUS_ZOMBIE
     except (KeyError, psutil.Error):
         return None
     return found if same else None
+
+
+def created(pid: int) -> float:
+    """Return when a process began, in seconds since the machine did; 0 if it has ended.
+
+    The time of day at which it began would be another one after the clock was set, and the process pass for another.
+    """
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+    except OSError:
+        return 0.0
+    return int(fields[19]) / os.sysconf("SC_CLK_TCK")
 
 
 def lives(about: Mapping[str, Any]) -> bool:
