@@ -50,7 +50,10 @@ def _proven(told: Told, teller: Principal, ticket: Ticket, now: int) -> Deed:
     at = now if told.at is None else min(told.at, now)
     at = at if ticket.issued - skew <= at <= ticket.until + skew else max(ticket.issued, min(now, ticket.until))
     who = f"node {ticket.node}" if ticket.role == NODE else ticket.name
-    return Deed(at, who, ticket.via or ticket.at, ticket.address, told.action, _named(told.what, ticket.at))
+    # A ticket proves who; not that this was done then, since root on the node may have kept it.
+    late = teller.role == NODE and now > ticket.until + BELIEVED_SECONDS * SECOND
+    what = f"{told.what} (told at {clock.rfc3339(now)})" if late else told.what
+    return Deed(at, who, ticket.via or ticket.at, ticket.address, told.action, _named(what, ticket.at))
 
 
 def _reported(told: Told, teller: Principal, address: str | None, now: int) -> Deed:

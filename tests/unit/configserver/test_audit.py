@@ -106,6 +106,13 @@ def test_one_told_long_after_was_done_before_its_ticket_ended():
     assert noted(told(), proof=old).at == NOW - 8940 * SECOND
 
 
+def test_a_node_that_hands_in_a_ticket_long_after_its_end_is_seen_to():
+    for ended, said in ((601, " (told at 2027-01-15T08:00:00.000000Z)"), (599, "")):
+        old = ticket(issued=NOW - (ended + 60) * SECOND, until=NOW - ended * SECOND)
+        assert noted(told(), proof=old).what == f"look on web-1: run r1{said}"
+        assert noted(told(), WEB, old).what == "look on web-1: run r1"
+
+
 def test_the_appliance_s_own_servers_are_believed():
     row = noted(told(who="bob", via="web", at=7, action="stop program", what="tailflog on x"), WEB)
     assert row == Deed(7, "bob", "web", None, "stop program", "tailflog on x")
