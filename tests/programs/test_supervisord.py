@@ -47,6 +47,13 @@ def test_programs_are_listed_with_what_an_operator_asks(supervisord):
     assert failing.since > 1_600_000_000_000_000
 
 
+def test_one_supervisor_is_told_from_another(supervisord, tmp_path):
+    write_image(tmp_path / "b", "test", {"steady": SLEEPER}, ["steady"])
+    with Supervisord(tmp_path / "b", "test", tmp_path / "b" / "v") as another:
+        another.until_state("steady", "RUNNING")
+        assert supervisord.programs.which() == Programs(tmp_path / "v").which() != another.programs.which()
+
+
 def test_a_program_is_stopped_started_and_restarted(supervisord):
     first = supervisord.programs.get("steady").pid
     assert supervisord.programs.stop("steady").state == "STOPPED"

@@ -92,7 +92,7 @@ def _everywhere() -> list[str]:
 def _ask(places: list[str]) -> tuple[list[Row], list[str]]:
     """Ask all places at once. Return the programs, those of one supervisor once, and a sentence for each place that is silent."""
 
-    def ask(place: str) -> list[Row] | str:
+    def ask(place: str) -> Row | str:
         try:
             client: Client = session.place(place, seconds=5.0)
             found = told.programs(place.removeprefix("node:"), client.get("/api/v1/programs"))
@@ -102,15 +102,15 @@ def _ask(places: list[str]) -> tuple[list[Row], list[str]]:
 
     rows: list[Row] = []
     silent: list[str] = []
-    seen: set[frozenset[tuple[str, int | None]]] = set()
+    seen: set[str] = set()
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         for place, answer in zip(places, pool.map(ask, places), strict=True):
             if isinstance(answer, str):
                 silent.append(answer)
                 continue
-            which = frozenset((row["name"], row["pid"]) for row in answer)
+            which = answer.get("supervisor") or place  # a server that is not upgraded yet does not say
             if which not in seen:
-                rows += [{"where": place.removeprefix("node:"), **row} for row in answer]
+                rows += [{"where": place.removeprefix("node:"), **row} for row in answer["items"]]
             seen.add(which)
     return rows, silent
 

@@ -53,6 +53,7 @@ class _Program(_Told):
 
 class _Programs(_Told):
     items: list[_Program]
+    supervisor: str = ""
 
 
 def runs(node: str, answer: Any) -> Row:
@@ -61,10 +62,12 @@ def runs(node: str, answer: Any) -> Row:
     return {**found, "items": [{**row, "node": node} for row in found["items"]]}
 
 
-def programs(place: str, answer: Any) -> list[Row]:
-    """Return the programs that a server answered to `GET programs`. Raise Unavailable if that is no list of them."""
-    rows: list[Row] = _checked(_Programs, place, answer)["items"]
-    return rows
+def programs(place: str, answer: Any) -> Row:
+    """Return what a server answered to `GET programs`: `items`, and `supervisor`, which has them, if it is new enough to say so.
+
+    Raise Unavailable if that is no list of programs.
+    """
+    return _checked(_Programs, place, answer)
 
 
 def _checked(form: type[_Told], place: str, answer: Any) -> Row:

@@ -4,6 +4,7 @@ Whoever may write to that socket can run programs as its owner; so it lies in `$
 get to it through the roles' HTTP, which knows who asks and notes who did what.
 """
 
+import hashlib
 import os
 import socket
 import stat
@@ -20,6 +21,7 @@ from nodeward.core.errors import Conflict, NodewardError, NotFound, Unavailable
 from nodeward.supervise.marks import mark
 
 TAIL_BYTES = 64 * 1024
+_BOOT, _PIDS = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")
 _DID_NOT_START = {Faults.SPAWN_ERROR, Faults.ABNORMAL_TERMINATION, Faults.NO_FILE, Faults.NOT_EXECUTABLE}
 
 
@@ -59,6 +61,14 @@ class Programs:
         """Return every program, in supervisor's order."""
         rows: Any = self._call(lambda rpc: rpc.getAllProcessInfo())
         return [_program(row) for row in rows]
+
+    def which(self) -> str:
+        """Return what tells this supervisor from every other one, on this machine or not, for as long as it runs.
+
+        Its programs' pids do not: in two containers they are the same. Its own pid does, with the namespace of pids and the boot.
+        """
+        pid = self._call(lambda rpc: rpc.getPID())
+        return hashlib.sha256(f"{_BOOT.read_text().strip()} {_PIDS.stat().st_ino} {pid}".encode()).hexdigest()[:16]
 
     def get(self, name: str) -> Program:
         """Return one program. Raise NotFound if there is none of that name."""

@@ -40,10 +40,15 @@ def mount(app: OpenAPI, var: Path) -> None:
     """Add the routes for the programs of the supervisor under `var` (a role's `settings.var`)."""
     programs = Programs(var)
 
-    @app.get("/api/v1/programs", summary="The programs and their states", security=SECURITY)
+    @app.get(
+        "/api/v1/programs",
+        summary="The programs and their states",
+        description="`supervisor` tells which one has them: two servers that give the same have the same programs.",
+        security=SECURITY,
+    )
     @needs(VIEWER)
     def list_programs() -> Response:
-        return jsonify(items=[row(program) for program in programs.list()], next=None)
+        return jsonify(items=[row(program) for program in programs.list()], supervisor=programs.which(), next=None)
 
     @app.post(
         "/api/v1/programs/<name>/<action>",

@@ -17,7 +17,7 @@ NO_LISTS: list[Any] = [None, [], 7, "x", {}, {"items": None}, {"items": {}}, {"i
 
 def test_what_is_told_comes_back_whole_and_a_run_is_of_the_node_that_was_asked() -> None:
     assert told.runs("web-1", {"items": [RUN], "next": "x"}) == {"items": [{**RUN, "node": "web-1"}], "next": "x"}
-    assert told.programs("web-1", {"items": [PROGRAM]}) == [PROGRAM]
+    assert told.programs("web-1", {"items": [PROGRAM]}) == {"items": [PROGRAM]}
 
 
 @pytest.mark.parametrize("answer", NO_LISTS)
@@ -43,3 +43,9 @@ def test_a_run_that_is_none_is_said(change: dict[str, Any]) -> None:
 def test_a_program_that_is_none_is_said(change: dict[str, Any]) -> None:
     with pytest.raises(Unavailable):
         told.programs("web-1", {"items": [PROGRAM, PROGRAM | change]})
+
+
+def test_a_supervisor_is_named_by_a_text_or_not_at_all() -> None:
+    for supervisor in (None, 7, []):
+        with pytest.raises(Unavailable):
+            told.programs("web-1", {"items": [PROGRAM], "supervisor": supervisor})

@@ -74,6 +74,16 @@ def test_while_a_run_is_waited_for_it_may_still_be_called_for_and_a_rollout_that
     assert takes(drain)
 
 
+def test_only_a_rollout_that_waits_no_more_says_when_it_will_be_over_at_the_latest(drain, tmp_path):
+    at_work(tmp_path, "r1")
+    drain.look(force=False)
+    with pytest.raises(Unavailable, match=r"try again when it is over\.$"):
+        drain.must_take(called=False)
+    drain.look(force=True)
+    with pytest.raises(Unavailable, match=r"try again when it is over, at .*Z at the latest\.$"):
+        drain.must_take(called=False)
+
+
 def test_one_that_does_not_wait_takes_none_and_tells_what_it_cuts_off(drain, tmp_path):
     at_work(tmp_path, "one")
     assert [each["id"] for each in drain.look(force=True)] == ["one"]

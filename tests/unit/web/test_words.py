@@ -87,17 +87,20 @@ def test_yaml_is_written_as_people_write_it() -> None:
 
 def test_places_under_one_supervisor_are_shown_as_one() -> None:
     class Answer:
-        def __init__(self, value: list[dict[str, Any]], error: str = "") -> None:
+        def __init__(self, value: dict[str, Any], error: str = "") -> None:
             self.value, self.error = value, error
 
-    same = [{"name": "monitor", "pid": 7}]
+    same = [{"name": "nodeserver", "pid": 7, "since": "2026-11-27T02:17:40.000000Z"}]
     given = {
-        "monitor": Answer(same),
-        "web": Answer(list(same)),
-        "logserver": Answer([], "away"),
-        "node:a": Answer([], "away"),
+        "monitor": Answer({"items": same, "supervisor": "one"}),
+        "web": Answer({"items": list(same), "supervisor": "one"}),
+        "logserver": Answer({}, "away"),
+        "node:a": Answer({}, "away"),
+        "node:b": Answer({"items": same, "supervisor": "another, in a container with the same pids"}),
     }
-    assert [each["places"] for each in together(given)] == [["monitor", "web"], ["logserver"], ["node:a"]]
+    shown = together(given)
+    assert [each["places"] for each in shown] == [["monitor", "web"], ["logserver"], ["node:a"], ["node:b"]]
+    assert [each["programs"] for each in shown] == [same, [], [], same]
 
 
 def test_gunicorn_gets_one_eventlet_worker_or_many_threads() -> None:

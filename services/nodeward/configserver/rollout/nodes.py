@@ -84,7 +84,7 @@ class Nodes:
         """Return a node's object. Raise NotFound if there is no such node, or it has no node server."""
         body = self._registry.get(Key("node", node))
         if not body.get("agent", True):
-            raise NotFound(f"Node '{node}' has no node server (agent: false), so it has no bundle.")
+            raise NotFound(f"Node '{node}' has no node server (agent: false).")
         return body
 
     def _client(self, node: str) -> Client:

@@ -58,9 +58,11 @@ class Drain:
         left = until - self._now()
         if not 0 < left <= CLOSED_SECONDS * 1e6 or (called and state == "waiting"):
             return  # it ran out; one that holds for longer than any was written before the clock was set back
+        when = (
+            f", at {clock.rfc3339(until)[:19]}Z at the latest" if state == "closed" else ""
+        )  # one that waits says so again and again
         raise Unavailable(
-            "A rollout is about to start this node server anew, so no new run begins here: try again when it is over, at "
-            f"{clock.rfc3339(until)[:19]}Z at the latest."
+            f"A rollout is about to start this node server anew, so no new run begins here: try again when it is over{when}."
         )
 
     def _write(self, state: Literal["waiting", "closed"], seconds: float) -> None:

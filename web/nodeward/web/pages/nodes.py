@@ -76,7 +76,9 @@ def _part(tab: str, name: str) -> dict[str, Any]:
             abort(404)
         return {"sources": Asked(lambda: _sources(name), []), "level": level, "levels": LEVELS}
     if tab == "programs":
-        return {"programs": Asked(lambda: told.programs(name, backends.node(name).get("/api/v1/programs")), [])}
+        return {
+            "programs": Asked(lambda: told.programs(name, backends.node(name).get("/api/v1/programs"))["items"], [])
+        }
     if tab == "information":
         info = _information(name)
         return {"info": info, "sections": sections(info.value)}

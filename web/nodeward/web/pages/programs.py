@@ -44,15 +44,14 @@ def _outer() -> str:
 
 
 def _asking(name: str) -> Callable[[], Asked]:
-    return lambda: Asked(lambda: told.programs(name, place(name).get("/api/v1/programs", timeout=QUICK_SECONDS)), [])
+    return lambda: Asked(lambda: told.programs(name, place(name).get("/api/v1/programs", timeout=QUICK_SECONDS)), {})
 
 
 def together(answers: dict[str, Asked]) -> list[dict[str, Any]]:
-    """Given what each place answered, return places with their programs; those under one supervisor (same pids) as one."""
-    found: dict[object, dict[str, Any]] = {}
+    """Given what each place answered, return places with their programs; those under one supervisor as one."""
+    found: dict[str, dict[str, Any]] = {}
     for name, answer in answers.items():
-        running = frozenset((row["name"], row["pid"]) for row in answer.value if row["pid"])
-        same = running or name
-        entry = found.setdefault(same, {"places": [], "programs": answer.value, "error": answer.error})
+        same = answer.value.get("supervisor") or name
+        entry = found.setdefault(same, {"places": [], "programs": items(answer.value), "error": answer.error})
         entry["places"].append(name)
     return list(found.values())

@@ -35,13 +35,17 @@ class CallbackModule(CallbackBase):
     def __init__(self, *words, **more):
         super().__init__(*words, **more)
         self._rollout, self._batch, self._events, self._failed = None, 0, [], False
-        self._lock, self._over = threading.Lock(), threading.Event()
+        self._lock, self._telling, self._over = threading.Lock(), threading.Lock(), threading.Event()
         self._thread = threading.Thread(target=self._tell_on, daemon=True)
 
     def v2_playbook_on_play_start(self, play):
         """Each batch begins like a play of its own."""
         if BATCHES in play.get_name():
             self._batch += 1
+            if self._rollout is not None:
+                self._tell(
+                    even_nothing=False
+                )  # what is due comes before what its batch tells by itself, as that it waits for a run
 
     def v2_runner_on_ok(self, result):
         """Note what a step did."""
@@ -99,6 +103,10 @@ class CallbackModule(CallbackBase):
         self._tell(even_nothing=False)
 
     def _tell(self, even_nothing):
+        with self._telling:  # one at a time, or an event would be told twice and the next one never
+            self._tell_next(even_nothing)
+
+    def _tell_next(self, even_nothing):
         with self._lock:
             events = self._events[:500]
         if not events and not even_nothing:
