@@ -71,7 +71,7 @@ def restore(file: Path, force: bool) -> None:
             f"{file} was restored before, and wholly: nothing was changed now. With --force it replaces what came since."
         )
     else:
-        click.echo(f"Restored what was kept at {archive.made}.")
+        click.echo(f"Restored what was kept at {archive.made}. People log in with the passwords they had then.")
 
 
 def _client(role: str) -> Client:
