@@ -81,10 +81,17 @@ def _or_raise(findings: Findings) -> dict[Key, dict[str, Any]]:
     return findings.bodies
 
 
+def _no_kind(body: object) -> str:
+    kind = body.get("kind") if isinstance(body, dict) else None
+    if isinstance(kind, str):
+        return f"'{kind[:40]}' is no kind; it may be misspelt. There are: {', '.join(KINDS)}"
+    return f"it is no object: give it a kind ({', '.join(KINDS)})"
+
+
 def _put(document: Document, findings: Findings, places: dict[Key, str]) -> None:
     body = document.body
     if not isinstance(body, dict) or not isinstance(body.get("kind"), str) or body["kind"] not in KINDS:
-        findings.problems.append(Problem(document.where, f"it is no object: give it a kind ({', '.join(KINDS)})"))
+        findings.problems.append(Problem(document.where, _no_kind(body)))
         return
     title = f"{document.where}: {body['kind']} {body.get('name', '(no name)')}"
     if odd := list(plain.faults(body)):

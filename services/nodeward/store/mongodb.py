@@ -146,7 +146,7 @@ class Store:
         if code in _NO_ROOM or "no space left" in text.lower():
             return StoreFull(f"{self.name}, has no room left. Free some; nothing stored is lost.")
         if code in _REFUSED:
-            return ConfigError(f"{self.name}, refuses the name or password in NODEWARD_STORE: {text}.")
+            return ConfigError(f"{self.name}, refuses the name or password of NODEWARD_STORE, or of --store: {text}.")
         if isinstance(error, InvalidDocument | DocumentTooLarge):
             return BadInput(f"{self.name}, cannot store a document: {text}.")
         return Unavailable(f"{self.name}, does not do what it was asked: {text}.")

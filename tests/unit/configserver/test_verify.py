@@ -27,7 +27,8 @@ def faults(text, present=None):
     ("text", "fault"),
     [
         ("- 7", "it is no object: give it a kind"),
-        ("kind: nod", "it is no object: give it a kind"),
+        ("name: a", "it is no object: give it a kind"),
+        ("kind: nod", "'nod' is no kind; it may be misspelt. There are: node, "),
         ("{kind: node, name: a b}", "'a b' is no name"),
         ("{kind: node}", "name': is missing"),
         ("{kind: node, name: a, adress: x}", "adress': is not known here; it may be misspelt"),
