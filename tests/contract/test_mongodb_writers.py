@@ -84,6 +84,48 @@ def test_what_another_log_server_folds_meanwhile_is_counted_once(
             )
 
 
+def test_what_is_stored_while_another_log_server_looks_is_known_to_it_once(
+    mongodb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(log_shelf(mongodb, tmp_path)) as quick, closing(log_shelf(mongodb, tmp_path)) as slow:
+        quick.append([made([b"1"], first=100)], NOON)
+        table = slow._batches.table
+        look = table.find_one
+
+        def look_then_meanwhile(*words: Any, **named: Any) -> Any:
+            found = look(*words, **named)
+            monkeypatch.undo()
+            quick.append([made([b"2"], first=200)], NOON)
+            return found
+
+        monkeypatch.setattr(table, "find_one", look_then_meanwhile)
+        slow._batches.state = slow._batches._load()
+        slow.append([made([b"3"], first=300)], NOON)
+        assert raws(slow.follow(LogQuery(), 0, 1000).items) == [b"1", b"2", b"3"]
+        while slow.compact(NOON + DAY):
+            pass
+        assert [total.records for total in slow.sources()] == [3]
+        assert list(slow.verify()) == []
+
+
+def test_a_fold_that_is_finished_by_whoever_starts_keeps_the_places_of_its_batches(
+    mongodb: str, tmp_path: Path
+) -> None:
+    with closing(log_shelf(mongodb, tmp_path)) as quick, closing(log_shelf(mongodb, tmp_path)) as away:
+        quick.append([made([b"1"], first=100)], NOON)
+        state = quick._batches.state
+        assert quick._batches.begin_fold(state.compacted, state.next_seq)
+        with closing(log_shelf(mongodb, tmp_path)) as started:
+            for part in (2, 3):
+                started.append([made([b"%d" % part], first=100 * part)], NOON)
+                while started.compact(NOON + DAY):
+                    pass
+        away.append([made([b"4"], first=400)], NOON)
+        for shelf in (away, quick):
+            shelf.compact(NOON + DAY)
+        assert sorted(raws(found(away))) == [b"1", b"2", b"3", b"4"]
+
+
 def test_a_second_monitor_on_the_same_database_is_told_so_and_changes_nothing(mongodb: str, tmp_path: Path) -> None:
     with closing(open_states(mongodb, tmp_path)) as first, closing(open_states(mongodb, tmp_path)) as second:
         first.write(Change(states={("a", None): {"by": "first"}}))

@@ -17,6 +17,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from nodeward.core import clock
 from nodeward.core.batch import Batch
 from nodeward.store.base import (
     Damage,
@@ -66,7 +67,7 @@ class MongodbLogShelf(MomentShelf):
         self._half = False  # whether they did not, because that was cut short
         with store.translated():
             self._remover.resume()
-        self._fold(0, pending_only=True)
+        self._fold(clock.now(), pending_only=True)
 
     def append(self, batches: Sequence[tuple[Batch, bytes]], received: int) -> list[Outcome]:
         """Store batches, durably and once."""

@@ -201,7 +201,9 @@ class Batches:
         self._cursors.clear()
         self._remember(entries)
         self._bytes = sum(entry.bytes for entry in entries)
-        return State(tuple(entries), mark["folded"], max(mark["folded"], newest["end"] if newest else 1))  # type: ignore[arg-type]
+        # What was stored between the two questions is known as well: it must not be found, and counted, another time.
+        ends = [mark["folded"], newest["end"] if newest else 1, *(entry.end for entry in entries[-1:])]
+        return State(tuple(entries), mark["folded"], max(ends))  # type: ignore[arg-type]
 
     def _find_others(self) -> bool:
         """Take over what others stored behind what is known. Return whether there was anything."""
