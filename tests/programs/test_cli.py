@@ -154,7 +154,8 @@ def test_without_supervisor_programs_are_a_sentence(server):
     assert "No supervisor answers" in said(server.nodeward("web", "restart"), 1)
 
 
-def test_debug_runs_a_role_here_with_coloured_details(server, tmp_path):
+@pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGHUP, signal.SIGTERM])
+def test_debug_runs_a_role_here_with_coloured_details_until_ctrl_c_or_the_terminals_end(server, tmp_path, told):
     environment = {**server.environment, "NODEWARD_VAR": str(tmp_path / "other"), "NODEWARD_CONFIGSERVER_PORT": "0"}
     command = [sys.executable, "-m", "nodeward.cli.main", "configserver", "debug"]
     screen = tmp_path / "screen"
@@ -162,7 +163,10 @@ def test_debug_runs_a_role_here_with_coloured_details(server, tmp_path):
         process = subprocess.Popen(command, env=environment, stdout=file, stderr=file, start_new_session=True)
     try:
         until(lambda: "program: started" in screen.read_text(), 30)
-        os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C on a terminal
+        tell = (
+            os.kill if told == signal.SIGTERM else os.killpg
+        )  # Ctrl-C and a terminal that goes are for all that runs there
+        tell(process.pid, told)
         assert process.wait(20) == 0
     finally:
         process.kill()

@@ -68,8 +68,11 @@ def _note(action: str, role: str) -> None:
 
 
 def _debug(role: str) -> int:
-    """Run the role's program here until it ends or Ctrl-C ends it. Return its exit code."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the program alone, and leaves nothing stopped
+    """Run the role's program here until it ends, or Ctrl-C or the terminal's end ends it. Return its exit code."""
+    # Ctrl-C is for the program alone, and neither it nor a connection that breaks leaves the role stopped.
+    before = {
+        number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    }
     try:
         ran = _stopped(role)
         try:
@@ -79,19 +82,24 @@ def _debug(role: str) -> int:
                 _note("start", role)
                 click.echo(f"{role}: {_programs().start(role).state} under supervisor again", err=True)
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _in_the_foreground(role: str) -> int:
     local = session.settings()
     environment = {**os.environ, "NODEWARD_LOG_LEVEL": "DEBUG", "NODEWARD_VAR": str(local.var), "NODEWARD_COLOURS": "1"}
-    return subprocess.run(
-        [sys.executable, "-m", f"nodeward.{role}.main"],
-        env=environment,
-        cwd=local.home,
-        check=False,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    ).returncode
+    program = subprocess.Popen(
+        [sys.executable, "-m", f"nodeward.{role}.main"], env=environment, cwd=local.home, preexec_fn=_may_be_ended
+    )
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: program.terminate())
+    return program.wait()
+
+
+def _may_be_ended() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _stopped(role: str) -> bool:
