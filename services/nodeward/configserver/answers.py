@@ -10,12 +10,17 @@ from flask import Response, request
 def document(value: Any) -> tuple[bytes, str]:
     """Return a value as JSON, and its tag."""
     body = json.dumps(value).encode()
-    return body, hashlib.sha256(body).hexdigest()[:24]
+    return body, tag(body)
+
+
+def tag(body: bytes) -> str:
+    """Return the tag of what is answered."""
+    return hashlib.sha256(body).hexdigest()[:24]
 
 
 def tagged(body: bytes, etag: str | None = None) -> Response:
     """Return a JSON answer with its ETag, or 304 if the caller has it already."""
-    etag = etag or hashlib.sha256(body).hexdigest()[:24]
+    etag = etag or tag(body)
     if etag in request.if_none_match:
         answer = Response(status=304)
     else:

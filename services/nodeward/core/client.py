@@ -1,5 +1,6 @@
 """The HTTP client of every role: pooled, with a token, and with errors that say which server and what it answered."""
 
+import copy
 import json
 import re
 import time
@@ -65,10 +66,9 @@ class Client:
 
     def acting_for(self, user: str, role: str, address: str | None = None) -> "Client":
         """Return a client of the same pool that asks in a person's name, from where they are (only a service's token may)."""
-        other = Client.__new__(Client)
-        other.url, other._timeout, other._pool = self.url, self._timeout, self._pool
+        other = copy.copy(self)
         whence = f"; from={address}" if address else ""
-        other._token, other._on_behalf = self._token, {"Nodeward-User": f"{user}; role={role}{whence}"}
+        other._on_behalf = {"Nodeward-User": f"{user}; role={role}{whence}"}
         return other
 
     def get(self, path: str, query: Mapping[str, Any] | None = None, timeout: float | None = None) -> Any:
@@ -110,10 +110,9 @@ class Client:
         preload: bool = True,
     ) -> urllib3.BaseHTTPResponse:
         """Send one request and return the answer if its status is below 400; without `preload`, its content unread."""
+        pool = self._pool_for(preload)
         try:
-            answer = self._pool_for(
-                preload
-            ).request(
+            answer = pool.request(
                 method,
                 self._full(path, query),
                 body=body,

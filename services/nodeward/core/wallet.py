@@ -3,6 +3,7 @@
 A `Wallet` gets the tickets from the config server and keeps each until shortly before its end; `NodeClient` shows them.
 """
 
+import copy
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -54,9 +55,8 @@ class Wallet:
 
     def acting_for(self, user: str, role: str, address: str | None = None) -> "Wallet":
         """Return the tickets of a person: they are kept in the same place, apart from everybody else's."""
-        other = Wallet.__new__(Wallet)
-        other._config, other._monotonic = self._config.acting_for(user, role, address), self._monotonic
-        other._whom, other._kept, other._lock = f"{user}\n{role}\n{address}", self._kept, self._lock
+        other = copy.copy(self)
+        other._config, other._whom = self._config.acting_for(user, role, address), f"{user}\n{role}\n{address}"
         return other
 
     def ticket(self, node: str, may: str) -> str:
@@ -102,8 +102,8 @@ class NodeClient(Client):
 
     def acting_for(self, user: str, role: str, address: str | None = None) -> "NodeClient":
         """Return a client of the same pool that asks in a person's name, from where they are."""
-        other = NodeClient(self.node, self.url, self._tickets.acting_for(user, role, address), self._timeout)
-        other._pool, other._bounded = self._pool, self._bounded
+        other = copy.copy(self)
+        other._tickets = self._tickets.acting_for(user, role, address)
         return other
 
     def _pool_for(self, preload: bool) -> urllib3.PoolManager:
