@@ -7,6 +7,7 @@ import time
 import pytest
 
 from nodeward.core.errors import NodewardError
+from support import audit
 from support.appliance import ROOT
 from support.composed import VAR, Composed
 from support.docker_collection import docker_collection
@@ -104,7 +105,7 @@ def test_what_supervisorctl_does_in_a_container_is_in_the_audit_list(appliance):
     wanted = {("stop program", "tailflog on node-a"), ("start program", "tailflog on node-a")}
 
     def told():
-        rows = appliance.client("configserver", 7401).get("/api/v1/audit")["items"]
+        rows = audit.deeds(appliance.client("configserver", 7401))
         return wanted <= {(row["action"], row["what"]) for row in rows if row["who"] == "supervisorctl or outside"}
 
     until(told, 60, every=0.5)

@@ -25,6 +25,7 @@ from nodeward.core.errors import (
     NotSeen,
     TooMany,
 )
+from support import audit
 from support.until import until
 
 _numbers = itertools.count(1)
@@ -545,7 +546,7 @@ def test_the_servers_get_the_credentials_as_hashes_and_only_when_they_changed(se
 def test_the_audit_list_says_who_did_what_in_whose_name(server: RegistryServer, node: str) -> None:
     web = server.client(server.secret("web", "token")).acting_for("ada", "operator")
     web.put(f"/api/v1/objects/node/{node}", {**web.get(f"/api/v1/objects/node/{node}"), "address": "192.0.2.77"})
-    (row, *_) = server.admin.get("/api/v1/audit", {"limit": 1})["items"]
+    row = audit.newest(server.admin)
     assert (row["who"], row["via"], row["action"], row["address"]) == ("ada", "web", "configure", "127.0.0.1")
     assert row["what"] == f"revision {head(server)}: update node {node}"
     revision = server.admin.get(f"/api/v1/revisions/{head(server)}")
@@ -650,7 +651,7 @@ def test_a_node_takes_a_new_credential_and_the_old_one_ends_when_the_new_one_is_
     assert server.client(second["token"]).get("/api/v1/servers")
     with pytest.raises(NotAuthenticated, match="was revoked"):
         old.get("/api/v1/servers")
-    (row, *_) = [each for each in server.admin.get("/api/v1/audit")["items"] if each["action"] == "rotate"]
+    (row, *_) = [each for each in audit.deeds(server.admin) if each["action"] == "rotate"]
     assert row["who"] == node and second["id"] in row["what"]
 
 
@@ -728,11 +729,11 @@ def test_a_node_gets_a_runbook_and_what_it_tells_of_people_is_what_it_says(serve
     assert answer["runbook"]["steps"] == [{"run": ["uptime"]}]
     told = {"who": "ada", "action": "run", "what": f"{node}-look on {node}: run r1"}
     asking.post("/api/v1/audit", told)
-    newest = server.admin.get("/api/v1/audit")["items"][0]
+    newest = audit.newest(server.admin)
     assert (newest["who"], newest["via"], newest["action"]) == (f"node {node} reports: ada", node, "run")
     forged = {**told, "at": 7, "via": "web", "address": "192.0.2.9"}
     asking.post("/api/v1/audit", forged)  # a node says much: what is not proven is as it says, and no older than now
-    newest = server.admin.get("/api/v1/audit")["items"][0]
+    newest = audit.newest(server.admin)
     assert (newest["who"], newest["via"], newest["address"]) == (f"node {node} reports: ada", node, "127.0.0.1")
     assert newest["what"] == f"{told['what']} (at 1970-01-01T00:00:00.000007Z, it says)"
     assert newest["time"] > "2020"
@@ -753,7 +754,7 @@ def test_a_node_proves_who_did_something_there_by_the_ticket_that_it_was_shown(
         "ticket": shown,
     }
     asking.post("/api/v1/audit", told)
-    newest = server.admin.get("/api/v1/audit")["items"][0]
+    newest = audit.newest(server.admin)
     assert (newest["who"], newest["via"], newest["address"]) == ("job", node, "127.0.0.1")
     for bad in (
         shown[:-1] + ("A" if shown[-1] != "A" else "B"),
@@ -761,13 +762,13 @@ def test_a_node_proves_who_did_something_there_by_the_ticket_that_it_was_shown(
         job.post("/api/v1/tickets", {"node": node})["ticket"],
     ):
         asking.post("/api/v1/audit", {**told, "ticket": bad})
-        assert server.admin.get("/api/v1/audit")["items"][0]["who"] == f"node {node} reports: eve"
+        assert audit.newest(server.admin)["who"] == f"node {node} reports: eve"
 
 
 def test_who_tells_of_deeds_is_a_node_or_a_server_and_of_what_they_know(server: RegistryServer, node: str) -> None:
     asking = server.client(server.enrol(node)["token"])
     server.service.post("/api/v1/audit", {"who": "bob", "action": "stop program", "what": "x", "at": 7, "via": "web"})
-    newest = server.admin.get("/api/v1/audit")["items"][0]
+    newest = audit.newest(server.admin)
     assert (newest["who"], newest["via"], newest["time"]) == ("bob", "web", "1970-01-01T00:00:00.000007Z")
     with pytest.raises(BadInput):
         asking.post("/api/v1/audit", {"who": "ada", "action": "configure", "what": "nothing"})

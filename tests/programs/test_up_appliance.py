@@ -20,6 +20,7 @@ from nodeward.core.ports import PORTS
 from nodeward.core.wallet import NodeClient, Wallet
 from nodeward.supervise.client import Programs
 from nodeward.supervise.machine import processes
+from support import audit
 from support.appliance import ROOT
 from support.until import until
 
@@ -209,7 +210,7 @@ def test_programs_and_checks_are_at_hand_on_the_command_line(appliance):
 
 
 def _audit(appliance):
-    rows = appliance.client("configserver").get("/api/v1/audit")["items"]
+    rows = audit.deeds(appliance.client("configserver"))
     return [row for row in rows if row["action"].endswith(" program") and row["what"].startswith("tailflog")]
 
 
