@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 
 from fakes.config import FakeConfig
 from support import mongodb as engine
+from support import ports
 
 ROOT = Path(__file__).resolve().parents[1]
 PLUGINS = Path("/usr/lib/nagios/plugins")
@@ -63,17 +63,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.fail(f"NODEWARD_REQUIRE asks for {name}, but there is {reason}")
 
 
-def free_port_now() -> int:
-    """Return a port nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture
 def free_port() -> Callable[[], int]:
     """Return a function that gives a port nobody listens on."""
-    return free_port_now
+    return ports.free_port
 
 
 @pytest.fixture

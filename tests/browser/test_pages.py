@@ -1,7 +1,6 @@
 """The pages in a real browser before the real servers, on eventlet and on threads."""
 
 import re
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import pytest
 
 from support.appliance_in_view import PASSWORD, ApplianceInView
+from support.ports import free_port
 from support.until import until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,12 +24,6 @@ PAGES = [
 ]  # fmt: skip
 GROUND = "getComputedStyle(document.documentElement).backgroundColor"
 ROW = "li[data-row='local/lamp']"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module", params=["eventlet", "threading"])

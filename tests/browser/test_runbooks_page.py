@@ -1,7 +1,6 @@
 """The runbooks' pages in a real browser: the form, the run as it happens for all who watch, its question, the runs that were."""
 
 import re
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import pytest
 
 from support.appliance_in_view import PASSWORD, ApplianceInView
+from support.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
@@ -36,12 +36,6 @@ kind: runbook
 name: endless
 steps: [{shell: 'i=0; while :; do echo line $i; i=$((i+1)); sleep 0.05; done'}]
 """
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

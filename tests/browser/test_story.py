@@ -17,6 +17,7 @@ import pytest
 
 from nodeward.core.ports import PORTS
 from nodeward.supervise.client import Programs
+from support.ports import free_port
 from support.until import until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -73,13 +74,7 @@ class Appliance:
 
 @pytest.fixture(scope="module")
 def appliance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Appliance]:
-    from socket import create_server
-
-    held = [create_server(("127.0.0.1", 0)) for _ in PORTS]
-    ports = [each.getsockname()[1] for each in held]
-    for each in held:
-        each.close()
-    made = Appliance(tmp_path_factory.mktemp("story"), ports)
+    made = Appliance(tmp_path_factory.mktemp("story"), [free_port() for _ in PORTS])
     made.write("before anybody looked")
     said = made.script("up")
     assert made.url in said

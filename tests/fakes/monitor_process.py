@@ -51,25 +51,25 @@ class MonitorProcess:
         """Start it and wait until it is ready."""
         command = [sys.executable, "-m", "nodeward.monitor.main"]
         self._process = subprocess.Popen(command, env=self._environment, stderr=subprocess.DEVNULL)
-        until(self._ready, 30)
+        until(self._ready)
 
     def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """Run it to its end."""
         command = [sys.executable, "-m", "nodeward.monitor.main", *arguments]
-        return subprocess.run(command, env=self._environment, capture_output=True, text=True, timeout=60)
+        return subprocess.run(command, env=self._environment, capture_output=True, text=True, timeout=100)
 
     def kill(self) -> None:
         """SIGKILL."""
         assert self._process
         self._process.kill()
-        self._process.wait(10)
+        self._process.wait(60)
 
     def stop(self) -> int:
         """SIGTERM; return the exit code, -1 if it had ended before."""
         if self._process is None or self._process.poll() is not None:
             return -1
         self._process.send_signal(signal.SIGTERM)
-        return self._process.wait(20)
+        return self._process.wait(60)
 
     def log(self) -> str:
         """Return what it has logged."""
@@ -124,7 +124,7 @@ class Reporter:
         return {"node": self.node, "service": service, "code": code, "output": output, "started": clock.now(), **more}
 
 
-def until(condition: Callable[[], Any], seconds: float = 15.0) -> Any:
+def until(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
     """Return what `condition` gives as soon as that is true; fail after so many seconds."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ import urllib3
 
 from fakes.config import FakeConfig
 from fakes.monitor import FakeMonitor
+from support.ports import free_port
 
 
 def check(
@@ -33,9 +33,7 @@ class NodeserverProcess:
     def __init__(self, config: FakeConfig, monitor: FakeMonitor, var: Path, **environment: str) -> None:
         self.config, self.monitor, self.var, self.environment = config, monitor, var, environment
         config.servers = {"monitor": monitor.url}
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
         key = var / "secrets" / "node" / "enrol"
         key.parent.mkdir(parents=True, exist_ok=True)

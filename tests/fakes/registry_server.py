@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any, Self
 
 from nodeward.core.client import Client
 from nodeward.core.errors import NodewardError
+from support.ports import free_port
 from support.until import until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,14 +68,14 @@ class RegistryServer:
             self._process = subprocess.Popen(
                 self._command(), env=self.environment, stdout=screen, stderr=screen, stdin=subprocess.DEVNULL
             )
-        until(self._is_ready, 40, every=0.05)
+        until(self._is_ready, 90, every=0.05)
 
     def stop(self) -> int:
         """Ask it to end, and return its exit code; nothing of it is left."""
         assert self._process is not None
         self._process.terminate()
         try:
-            return self._process.wait(20)
+            return self._process.wait(60)
         finally:
             self._process.kill()
 
@@ -83,13 +83,13 @@ class RegistryServer:
         """SIGKILL it."""
         assert self._process is not None
         self._process.send_signal(signal.SIGKILL)
-        self._process.wait(10)
+        self._process.wait(60)
 
     def fail(self) -> tuple[int, str]:
         """Start it where it cannot: return its exit code and what it said."""
         self.var.mkdir(parents=True, exist_ok=True)
         ended = subprocess.run(
-            self._command(), env=self.environment, capture_output=True, text=True, timeout=60, check=False
+            self._command(), env=self.environment, capture_output=True, text=True, timeout=100, check=False
         )
         return ended.returncode, ended.stdout + ended.stderr
 
@@ -120,7 +120,7 @@ class RegistryServer:
     def enrol(self, node: str, **more: str) -> dict[str, str]:
         """Enrol a node with the key; return the answer."""
         body = {"key": self.secret("node", "enrol"), "node": node, **more}
-        answer: dict[str, str] = Client(self.url, timeout=30.0).post("/api/v1/enrol", body)
+        answer: dict[str, str] = Client(self.url, timeout=60.0).post("/api/v1/enrol", body)
         return answer
 
     def nodeward(self, *arguments: str, given: str = "", **environment: str) -> "subprocess.CompletedProcess[str]":
@@ -131,7 +131,7 @@ class RegistryServer:
             input=given,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=100,
             check=False,
         )
 
@@ -142,12 +142,6 @@ class RegistryServer:
         assert self._process is not None
         assert self._process.poll() is None, self.screen
         try:
-            return bool(Client(self.url, timeout=2.0).get("/readyz")["status"] == "ready")
+            return bool(Client(self.url, timeout=10.0).get("/readyz")["status"] == "ready")
         except NodewardError:
             return False
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

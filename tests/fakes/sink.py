@@ -3,7 +3,6 @@
 It keeps every record under (node, source, generation, offset), so a repeat is told from something new, as the log server does.
 """
 
-import socket
 import threading
 import time
 from collections import Counter
@@ -15,6 +14,7 @@ from flask import Flask, Response, jsonify, request
 from nodeward.core import batch
 from nodeward.core.errors import BadInput
 from nodeward.core.server import Server
+from support.ports import free_port
 
 
 class Sink:
@@ -35,7 +35,7 @@ class Sink:
         self.speaks_for: str | None = None  # the node of the token
         self.lock = threading.Lock()
         self.arrived = threading.Condition(self.lock)
-        self._port = port or _free_port()  # given, so that it can be had again: one that cheroot chose may not
+        self._port = port or free_port()  # given, so that it can be had again: one that cheroot chose may not
         self._server = self._made()
 
     @property
@@ -70,7 +70,7 @@ class Sink:
         with self.lock:
             return [self.records[key].raw for key in self.order if _wanted(key[1], source)]
 
-    def wait_for(self, count: int, seconds: float = 20.0, source: str | None = None) -> list[bytes]:
+    def wait_for(self, count: int, seconds: float = 60.0, source: str | None = None) -> list[bytes]:
         """Return the raw lines once there are `count`. Raise AssertionError if that takes too long."""
         deadline = time.monotonic() + seconds
         with self.arrived:
@@ -142,13 +142,7 @@ def _wanted(source: str, asked: str | None) -> bool:
 
 def unreachable() -> str:
     """Return a URL where nothing listens."""
-    return f"http://127.0.0.1:{_free_port()}"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return f"http://127.0.0.1:{free_port()}"
 
 
 def _problem(status: int, detail: str) -> tuple[Any, int]:

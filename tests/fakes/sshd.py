@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
+from support.ports import free_port
+
 SSHD = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin")
 
 
@@ -64,9 +66,7 @@ class Sshd:
 
     def __init__(self, folder: Path, port: int = 0) -> None:
         self.folder = folder
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = port or int(probe.getsockname()[1])
+        self.port = port or free_port()
 
     def key(self, name: str = "host") -> Path:
         """Make a key and return its path."""

@@ -6,11 +6,12 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from fakes.registry_server import NODE, RegistryServer, free_port
+from fakes.registry_server import NODE, RegistryServer
 from nodeward.core import batch as wire
 from nodeward.core import clock
 from nodeward.core.client import Client
 from nodeward.core.errors import NodewardError
+from support.ports import free_port
 from support.until import until
 
 PORTS = {"logserver": "NODEWARD_LOGSERVER_PORT", "monitor": "NODEWARD_MONITOR_PORT"}

@@ -21,6 +21,7 @@ from nodeward.core import clock
 from nodeward.core.client import Client
 from nodeward.core.errors import BadInput, NodewardError, NotAllowed, NotAuthenticated, NotFound
 from nodeward.supervise.machine import processes
+from support import ports
 from support.log_records import Line, made
 from support.until import until
 
@@ -42,7 +43,7 @@ def logserver(
 def any_logserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LogserverProcess]:
     """One for all tests that change nothing."""
     with FakeConfig() as config:
-        yield from running(config, tmp_path_factory.mktemp("logserver"), free_port_now)
+        yield from running(config, tmp_path_factory.mktemp("logserver"), ports.free_port)
 
 
 def running(config: FakeConfig, var: Path, free_port: Callable[[], int]) -> Iterator[LogserverProcess]:
@@ -51,12 +52,6 @@ def running(config: FakeConfig, var: Path, free_port: Callable[[], int]) -> Iter
     yield process
     if process.process is not None and process.process.poll() is None:
         process.stop()
-
-
-def free_port_now() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def body(*lines: bytes, **more: Any) -> bytes:

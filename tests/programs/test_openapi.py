@@ -10,12 +10,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from conftest import free_port_now
 from nodeward.core import clock
 from nodeward.core.openapi import examples
 from nodeward.core.tickets import SECOND, Signer, Ticket, new_key
 from support.api_examples import CONVERSATIONS, World, calls, content, differences
 from support.appliance_in_view import PASSWORD, ROLES
+from support.ports import free_port
 from support.until import until
 
 pytestmark = pytest.mark.timeout(300)
@@ -32,7 +32,7 @@ OPEN = {"GET /healthz", "GET /readyz", "POST /api/v1/enrol"}
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A whole appliance, of which every server is asked."""
-    with World(tmp_path_factory.mktemp("world"), free_port_now) as made:
+    with World(tmp_path_factory.mktemp("world"), free_port) as made:
         yield made
 
 

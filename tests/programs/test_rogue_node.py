@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from conftest import free_port_now
 from fakes.rogue import Rogue, Seen
 from nodeward.core.errors import NodewardError
 from support.api_examples import World
 from support.appliance_in_view import PASSWORD
+from support.ports import free_port
 from support.until import until
 
 pytestmark = pytest.mark.timeout(300)
@@ -36,7 +36,7 @@ FLEET = f"""
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A whole appliance."""
-    with World(tmp_path_factory.mktemp("world"), free_port_now) as made:
+    with World(tmp_path_factory.mktemp("world"), free_port) as made:
         made.appliance.apply(FLEET)
         for name in ("web-8", "web-9"):  # nothing is there, and whoever asks everybody waits for them
             made.appliance.config.delete(f"/api/v1/objects/node/{name}")

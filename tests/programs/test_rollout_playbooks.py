@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from nodeward.core.errors import Unavailable
+from support.ports import free_port
 from support.rolled_fleet import NODES, UNSTARTABLE, RolledFleet, changed, said_by, settle
 from support.until import until
 
@@ -246,9 +247,7 @@ def sshd(fleet: RolledFleet, tmp_path: Path) -> Iterator[list[str]]:
     for name in ("host", "own"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / name], check=True)
     (tmp_path / "authorized").write_text((tmp_path / "own.pub").read_text())
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     key = (tmp_path / "host.pub").read_text().split()
     (tmp_path / "known").write_text("".join(f"[{at}]:{port} {key[0]} {key[1]}\n" for at in NODES.values()))
     (tmp_path / "config").write_text(

@@ -2,10 +2,8 @@
 
 import json
 import os
-import random
 import re
 import signal
-import socket
 import stat
 import subprocess
 import sys
@@ -22,6 +20,7 @@ from nodeward.supervise.client import Programs
 from nodeward.supervise.machine import processes
 from support import audit
 from support.appliance import ROOT
+from support.ports import free_port
 from support.until import until
 
 pytestmark = [pytest.mark.alone, pytest.mark.timeout(600)]
@@ -42,7 +41,7 @@ class Appliance:
 
     def __init__(self, var):
         self.var = var
-        self.ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
+        self.ports = {role: free_port() for role in PORTS}
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("NODEWARD_")},
             **{f"NODEWARD_{role.upper()}_PORT": str(port) for role, port in self.ports.items()},
@@ -88,21 +87,6 @@ class Appliance:
         except NodewardError:
             return []
         return [row["message"] for row in found["items"]]
-
-
-def free_ports(count):
-    """Ports below those that outgoing connections take, so that nobody gets one of them meanwhile."""
-    found = []
-    for number in random.sample(range(20000, 30000), 200):
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", number))
-            except OSError:
-                continue
-            found.append(number)
-        if len(found) == count:
-            return found
-    raise AssertionError("no free ports")
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,7 @@ from nodeward.core.openapi import ROOMS, examples, operations
 from nodeward.core.tickets import SECOND, Signer, Ticket
 from support.appliance import SLEEPER, Supervisord, write_image
 from support.appliance_in_view import PASSWORD, ROLES, ApplianceInView
+from support.ports import free_port
 from support.until import until
 
 Doc = dict[str, Any]
@@ -260,9 +261,8 @@ def _file(room: str) -> Path:
 
 def write() -> int:
     """Run every example and write what came into its file. Return the exit code."""
-    from conftest import free_port_now
 
-    with tempfile.TemporaryDirectory() as directory, World(Path(directory), free_port_now) as world:
+    with tempfile.TemporaryDirectory() as directory, World(Path(directory), free_port) as world:
         for role in ROLES:
             for call, needs in calls(world, role):
                 example = examples(role).get(call)

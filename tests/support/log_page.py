@@ -1,7 +1,6 @@
 """The log page for real: a log server and a web server as processes of their own, and a browser in front of them."""
 
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -14,16 +13,10 @@ from fakes.fleet import FakeFleet, FleetConfig, wait_until_ready
 from nodeward.core import clock
 from nodeward.core.batch import CONTENT_TYPE, Builder, encode
 from nodeward.core.client import Client
+from support.ports import free_port
 
 USER, PASSWORD = "vera", "correct horse battery"
 SECOND = 1_000_000
-
-
-def free_port() -> int:
-    """Return a port nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

@@ -4,7 +4,6 @@ import fcntl
 import functools
 import os
 import secrets
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -15,6 +14,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
+
+from support.ports import free_port
 
 IMAGE = "mongo:8"
 OWN = "NODEWARD_TEST_MONGODB"
@@ -40,7 +41,7 @@ class Engine:
 
     def __init__(self, *, in_memory: bool = False) -> None:
         self.name = f"nodeward-test-mongodb-{secrets.token_hex(4)}"
-        self.port = _free_port()
+        self.port = free_port()
         place = ["--tmpfs", "/data/db"] if in_memory else ["--volume", f"{self.name}:/data/db"]
         _docker("run", "--detach", "--name", self.name, "--publish", f"127.0.0.1:{self.port}:27017", *place, IMAGE)
         self.wait()
@@ -136,12 +137,6 @@ def _count(folder: Path, more: int) -> int:
     users = int(path.read_text()) + more if path.exists() else more
     path.write_text(str(users))
     return users
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _docker(*arguments: str) -> str:

@@ -9,11 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
 
-from fakes.registry_server import RegistryServer, free_port
+from fakes.registry_server import RegistryServer
 from nodeward.core.client import Client
 from nodeward.core.errors import NodewardError
 from nodeward.core.wallet import NodeClient, Wallet
 from support.appliance import ROOT, Supervisord
+from support.ports import free_port
 from support.until import until
 
 NODES = {"node-a": "127.0.0.1", "node-b": "127.0.0.2"}  # one port, an address each

@@ -7,8 +7,8 @@ from typing import TypeVar
 Value = TypeVar("Value")
 
 
-def until(ask: Callable[[], Value], seconds: float = 10.0, every: float = 0.01) -> Value:
-    """Call `ask` until it returns something true, and return that. Fail after `seconds` with the last value."""
+def until(ask: Callable[[], Value], seconds: float = 60.0, every: float = 0.01) -> Value:
+    """Call `ask` until it returns something true, and return it. Fail with the last value after `seconds`: a bound for hangs."""
     deadline = time.monotonic() + seconds
     while True:
         value = ask()

@@ -12,6 +12,7 @@ import pytest
 
 from fakes.runbook_appliance import RunbookAppliance
 from support import audit
+from support.ports import free_port
 from support.until import until
 
 BOOKS = """
@@ -35,11 +36,7 @@ steps: [{run: [sleep, '600']}]
 
 @pytest.fixture(scope="module")
 def appliance(tmp_path_factory):
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     with RunbookAppliance(tmp_path_factory.mktemp("var"), port) as started:
         started.apply(BOOKS)
         yield started

@@ -14,6 +14,7 @@ from fakes.runbook_appliance import RunbookAppliance
 from fakes.runbook_node import processes_of
 from nodeward.core.client import Client
 from nodeward.core.errors import Conflict, NotAllowed, NotAuthenticated
+from support.ports import free_port
 from support.until import until
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -66,9 +67,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def appliance(tmp_path_factory, folder):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     with RunbookAppliance(tmp_path_factory.mktemp("var"), port, ("two", "three")) as started:
         started.apply(BOOKS.replace("FOLDER", str(folder)))
         yield started
