@@ -8,10 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from fakes.config import FakeConfig
 from nodeward.core import batch as wire
 from nodeward.core.client import Client
 from nodeward.core.errors import NodewardError
+from nodeward.supervise.machine import processes
 from support.until import until
 
 
@@ -32,33 +35,31 @@ class LogserverProcess:
         url = f"http://127.0.0.1:{self.port}"
         config.servers["logserver"] = url
         config.give_token(var, "logserver", config.tokens["service"])
-        self.viewer = Client(url, config.tokens["viewer"])
-        self.service = Client(url, config.tokens["service"])
+        self.viewer = Client(url, config.tokens["viewer"], timeout=60.0)
+        self.service = Client(url, config.tokens["service"], timeout=60.0)
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it and wait until it is ready."""
         self.process = subprocess.Popen([sys.executable, "-m", "nodeward.logserver.main"], env=self._environment)
-        until(self._ready, 20)
+        until(self._ready)
 
     def stop(self) -> int:
         """Ask it to end and return its exit code."""
         assert self.process is not None
         self.process.terminate()
-        return self.process.wait(20)
+        return self.process.wait(60)
 
     def kill(self) -> None:
         """End it as a power cut would."""
         assert self.process is not None
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait(20)
+        self.process.wait(60)
 
-    def children(self) -> list[int]:
-        """Return the pids of its own processes."""
+    def children(self) -> list[psutil.Process]:
+        """Return its own processes."""
         assert self.process is not None
-        path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        tasks = Path(f"/proc/{self.process.pid}/task").iterdir() if path.exists() else []
-        return [int(pid) for task in tasks for pid in (task / "children").read_text().split()]
+        return [child for child in psutil.Process(self.process.pid).children() if not processes.ended(child)]
 
     def send(self, *bodies: bytes, client: Client | None = None) -> dict[str, Any]:
         """Post batches and return the answer."""
@@ -72,7 +73,7 @@ class LogserverProcess:
         """Return every record that a search finds, over all its pages."""
         items, cursor = [], None
         while True:
-            page = self.viewer.get("/api/v1/logs", {"limit": 1000, **query, "cursor": cursor}, timeout=30)
+            page = self.viewer.get("/api/v1/logs", {"limit": 1000, **query, "cursor": cursor})
             items += page["items"]
             cursor = page["next"]
             if cursor is None:

@@ -45,7 +45,7 @@ class MonitorProcess:
 
     def client(self, token: str) -> Client:
         """Return a client with that token."""
-        return Client(self.url, token)
+        return Client(self.url, token, timeout=60.0)
 
     def start(self) -> None:
         """Start it and wait until it is ready."""

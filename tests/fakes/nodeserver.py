@@ -67,14 +67,14 @@ class NodeserverProcess:
         """End it; return its exit code."""
         assert self.process is not None
         self.process.send_signal(number)
-        return self.process.wait(timeout=20)
+        return self.process.wait(timeout=60)
 
     def ask(self, path: str, role: str = "admin", method: str = "GET", body: Any = None) -> tuple[int, Any]:
         """Send a request with a role's ticket, and `body` as JSON if there is one; return status and JSON."""
         headers = {"Authorization": f"Bearer {self.ticket(method, path, self.config.tokens[role])}"}
         url = f"http://127.0.0.1:{self.port}{path}"
         data = {} if body is None else {"json": body}
-        answer = urllib3.request(method, url, headers=headers, retries=False, timeout=30, **data)
+        answer = urllib3.request(method, url, headers=headers, retries=False, timeout=60, **data)
         return answer.status, json.loads(answer.data)
 
     def ticket(self, method: str, path: str, token: str) -> str:
@@ -85,7 +85,7 @@ class NodeserverProcess:
         """Return what it wrote to the screen."""
         return (self.var / "screen").read_text()
 
-    def wait_until_ready(self, seconds: float = 20.0) -> None:
+    def wait_until_ready(self, seconds: float = 60.0) -> None:
         """Wait until it has its configuration and answers."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:

@@ -55,9 +55,9 @@ def _converse(sink: SmtpSink, session: socketserver.StreamRequestHandler) -> Non
         if command == b"QUIT":
             say("221 bye")
             return
-        if command == b"RCPT" and sink.refuse:
+        if command == b"RCPT" and (refusal := sink.refuse):
             sink.tried += 1
-            say(sink.refuse)
+            say(refusal)
         elif command == b"DATA":
             say("354 go on")
             sink.mails.append(message_from_bytes(_data(session)))

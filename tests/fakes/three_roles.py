@@ -37,7 +37,7 @@ class ThreeRoles(RegistryServer):
             process.terminate()
         for process in self._processes.values():
             try:
-                process.wait(30)
+                process.wait(60)
             finally:
                 process.kill()
 
@@ -46,10 +46,10 @@ class ThreeRoles(RegistryServer):
         self.var.mkdir(parents=True, exist_ok=True)
         try:
             self._begin("configserver")
-            until(lambda: self._runs() and _answers(self.url), 60, every=0.05)
+            until(lambda: self._runs() and _answers(self.url), 90, every=0.05)
             for role in PORTS:
                 self._begin(role)
-            until(lambda: self._runs() and all(_answers(self.address(role)) for role in PORTS), 60, every=0.05)
+            until(lambda: self._runs() and all(_answers(self.address(role)) for role in PORTS), 90, every=0.05)
         except BaseException:
             self.__exit__()
             raise
@@ -69,7 +69,7 @@ class ThreeRoles(RegistryServer):
 
     def wait(self, role: str) -> None:
         """Wait until a role that was started anew is ready."""
-        until(lambda: _answers(self.address(role)), 60, every=0.05)
+        until(lambda: _answers(self.address(role)), 90, every=0.05)
 
     def begin_command(self, *arguments: str) -> "subprocess.Popen[bytes]":
         """Start the command line, to be killed."""
@@ -138,6 +138,6 @@ class ThreeRoles(RegistryServer):
 
 def _answers(url: str) -> bool:
     try:
-        return bool(Client(url, timeout=2.0).get("/readyz")["status"] == "ready")
+        return bool(Client(url, timeout=10.0).get("/readyz")["status"] == "ready")
     except NodewardError:
         return False

@@ -55,7 +55,7 @@ def server(
 
 @pytest.fixture
 def admin(config: FakeConfig) -> Callable[[LogserverProcess], Client]:
-    return lambda server: Client(server.viewer.url, config.tokens["admin"])
+    return lambda server: Client(server.viewer.url, config.tokens["admin"], timeout=60.0)
 
 
 def test_logs_go_from_one_server_to_another_and_a_kill_while_they_are_taken_over_changes_nothing(
@@ -83,11 +83,11 @@ def test_logs_go_from_one_server_to_another_and_a_kill_while_they_are_taken_over
     assert [row["raw"] for row in new.logs(source="before")] == ["what was here"]
     restore(client, data, digest, force=True)
     assert new.process is not None
-    assert new.process.wait(30) == 0  # supervisor starts it anew
+    assert new.process.wait(60) == 0  # supervisor starts it anew
 
     with subprocess.Popen([sys.executable, "-m", "nodeward.logserver.main"], env=new._environment) as halfway:
         try:
-            until(lambda: (new.var / "logserver" / "logs" / "hot.db").exists(), 20, every=0.001)
+            until(lambda: (new.var / "logserver" / "logs" / "hot.db").exists(), every=0.001)
         finally:
             halfway.kill()
     new.start()
@@ -144,7 +144,7 @@ def test_the_command_writes_nothing_that_is_not_whole(tmp_path: Path, config: Fa
             env=environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=100,
         )
         assert done.returncode == 1
         assert "Traceback" not in done.stderr

@@ -34,8 +34,8 @@ def fill(appliance: ThreeRoles) -> None:
     appliance.apply(FLEET)
     appliance.apply(FLEET + "description: the web servers\n")
     appliance.admin.put("/api/v1/users/ada/password", {"password": PASSWORD})
-    until(lambda: known(appliance), 30, every=0.1)
-    until(lambda: ("here", "load") in states(appliance), 30, every=0.1)
+    until(lambda: known(appliance), every=0.1)
+    until(lambda: ("here", "load") in states(appliance), every=0.1)
     for number in range(4):
         load = {"service": "load", "code": 2, "output": f"high {number}", "perfdata": f"load1={number}.5;2;3"}
         answer = appliance.report(load, {"service": "memory", "code": 0, "output": "enough"}, first=2 * number)
@@ -157,7 +157,7 @@ def test_an_appliance_moves_to_mongodb_and_back_while_lines_pour_in(tmp_path: Pa
         fill(old)
         want, acknowledged = kept(old), list[int]()
         with pouring(old, acknowledged):
-            until(lambda: len(acknowledged) > 20, 30)
+            until(lambda: len(acknowledged) > 20)
             before = acknowledged[-1]
             printed = backup(old, first)
             after = acknowledged[-1] + LINES  # one may be on its way

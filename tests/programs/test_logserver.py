@@ -2,7 +2,6 @@
 
 import concurrent.futures
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import msgpack
-import psutil
 import pytest
 
 from fakes.config import FakeConfig
@@ -153,12 +151,12 @@ def test_counts_and_sources(logserver: LogserverProcess) -> None:
 
 def test_following_waits_for_what_matches(logserver: LogserverProcess) -> None:
     cursor = logserver.viewer.get("/api/v1/follow", {"limit": 1})["cursor"]
-    query = {"after": cursor, "wait": 20, "q": "wanted"}
+    query = {"after": cursor, "wait": 30, "q": "wanted"}
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        waiting = pool.submit(logserver.viewer.get, "/api/v1/follow", query, 30)
+        waiting = pool.submit(logserver.viewer.get, "/api/v1/follow", query, 60)
         logserver.send(body(b"unwanted"))
         logserver.send(body(b"wanted", first=1000))
-        answer = waiting.result(timeout=20)
+        answer = waiting.result(timeout=60)
     assert messages(answer["items"]) == ["wanted"]
     assert logserver.viewer.get("/api/v1/follow", {"after": answer["cursor"], "q": "wanted"})["items"] == []
 
@@ -211,6 +209,11 @@ class Sender:
             return
         self.acknowledged = first + lines
 
+    def send_all(self, lines: int) -> bool:
+        """Try once. Return whether everything that was ever sent is acknowledged."""
+        self.send(lines)
+        return self.acknowledged == self.attempted
+
 
 def test_sigkill_at_any_moment_loses_and_duplicates_nothing_acknowledged(logserver: LogserverProcess) -> None:
     senders = [Sender(logserver, f"node-{number}") for number in range(4)]
@@ -228,19 +231,19 @@ def test_sigkill_at_any_moment_loses_and_duplicates_nothing_acknowledged(logserv
             jobs = [pool.submit(send_some, sender) for sender in senders]
             until(partial(well_under_way, jobs, enough), 60)
             if turn == 1:  # the compactor alone
-                for child in until(logserver.children, 20):
-                    os.kill(child, signal.SIGKILL)
+                for child in until(logserver.children):
+                    child.kill()
             else:
                 logserver.kill()
             concurrent.futures.wait(jobs)
         if turn != 1:
             logserver.start()
     for sender in senders:
-        sender.send(10)
+        until(lambda sender=sender: sender.send_all(10))
         rows = logserver.logs(node=sender._node, order="asc")
         numbers = [int(row["message"].rsplit(" ", 1)[1]) for row in rows]
         assert sorted(numbers) == list(range(sender.acknowledged))
-    until(lambda: _backlog(logserver) < 32768, 30)
+    until(lambda: _backlog(logserver) < 32768)
     assert sum(
         each["records"] for each in logserver.viewer.get("/api/v1/sources")["items"] if each["source"] == "app"
     ) == (sum(sender.acknowledged for sender in senders))
@@ -255,14 +258,14 @@ def test_its_compactor_ends_with_it(logserver: LogserverProcess) -> None:
     sender = Sender(logserver, "n")
     for _ in range(4):
         sender.send(10_000)
-    known = [psutil.Process(pid) for pid in until(logserver.children, 20)]
+    known = until(logserver.children)
     logserver.kill()
-    until(lambda: all(processes.ended(child) for child in known), 20)
+    until(lambda: all(processes.ended(child) for child in known))
 
 
 def test_a_second_log_server_on_the_same_data_is_refused(logserver: LogserverProcess) -> None:
     second = subprocess.run(
-        [sys.executable, "-m", "nodeward.logserver.main"], env=logserver._environment, capture_output=True, timeout=30
+        [sys.executable, "-m", "nodeward.logserver.main"], env=logserver._environment, capture_output=True, timeout=100
     )
     assert second.returncode == 78
     assert b"Another log server" in second.stderr
@@ -288,7 +291,7 @@ def test_it_stops_when_asked(logserver: LogserverProcess) -> None:
 )
 def test_settings_that_cannot_be_used_are_named(name: str, value: str, says: str) -> None:
     command = [sys.executable, "-m", "nodeward.logserver.main", "--check-config"]
-    found = subprocess.run(command, env={**os.environ, name: value}, capture_output=True, text=True, timeout=30)
+    found = subprocess.run(command, env={**os.environ, name: value}, capture_output=True, text=True, timeout=100)
     assert found.returncode == 78
     assert says in found.stderr
     assert "Traceback" not in found.stderr

@@ -108,7 +108,7 @@ def test_a_killed_node_server_loses_no_result_and_repeats_none(node, monitor):
     killed = []
     monitor.between = lambda: killed or killed.append(node.process.kill())
     monitor.status = 200
-    node.process.wait(timeout=20)
+    node.process.wait(timeout=60)
     kept = len(monitor.results)
     spool = Spool(node.var / "nodeserver" / "spool")
     pending = spool.figures.pending
@@ -126,8 +126,8 @@ def test_one_result_that_the_monitor_refuses_does_not_hold_up_the_others(node, m
     node.give([check(name, plugin="uptime", interval=0.2) for name in ("bad", "good")])
     node.wait_until_ready()
     monitor.wait_for(lambda: len(monitor.of("good")) >= 5)
+    monitor.wait_for(lambda: "The monitor refused a result, it is given up" in node.said())
     assert monitor.of("bad") == []
-    assert "The monitor refused a result, it is given up" in node.said()
 
 
 def test_a_node_works_on_with_its_last_bundle_while_the_config_server_is_away(asleep, monitor, config):
@@ -141,7 +141,7 @@ def test_a_node_works_on_with_its_last_bundle_while_the_config_server_is_away(as
     asleep.start()
     asleep.wait_until_ready()
     monitor.wait_for(lambda: len(monitor.results) > before + 2)
-    assert "The bundle could not be fetched; the last one stays" in asleep.said()
+    monitor.wait_for(lambda: "The bundle could not be fetched; the last one stays" in asleep.said())
 
 
 def test_a_changed_bundle_runs_what_is_new_and_leaves_the_others_their_time(node, monitor):
@@ -173,7 +173,7 @@ def test_a_restart_neither_bursts_nor_forgets(node, monitor):
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_no_plugin_outlives_the_node_server(node, monitor, number):
-    mark = "987.654"
+    mark = f"9{node.port}.654"  # seconds that nobody else sleeps, the same test in another worker included
     node.give([check(f"slow-{one}", command=["/bin/sleep", mark], timeout=600.0) for one in range(5)])
     node.wait_until_ready()
     monitor.wait_for(lambda: len(_processes_with(mark)) == 5)
@@ -182,12 +182,12 @@ def test_no_plugin_outlives_the_node_server(node, monitor, number):
 
 
 def test_a_killed_worker_takes_its_plugins_with_it_and_their_checks_run_again(node, monitor):
-    script = node.var / "once"
-    script.write_text('#!/bin/sh\nif mkdir "$1" 2>/dev/null; then exec sleep 876.543; fi\necho second time\n')
+    script, sleep = node.var / "once", f"sleep 8{node.port}.543"
+    script.write_text(f'#!/bin/sh\nif mkdir "$1" 2>/dev/null; then exec {sleep}; fi\necho second time\n')
     script.chmod(0o755)
     node.give([check("once", command=[str(script), str(node.var / "mark")], timeout=600.0)])
     node.wait_until_ready()
-    (sleeper,) = monitor.wait_for(lambda: _processes_with("sleep 876.543"))
+    (sleeper,) = monitor.wait_for(lambda: _processes_with(sleep))
     sleeper.parent().kill()
     assert monitor.wait_for(lambda: monitor.of("once"))[0].output == "second time"
     monitor.wait_for(lambda: processes.ended(sleeper))
@@ -369,7 +369,7 @@ def test_a_wrong_key_is_told_in_the_config_servers_own_words(asleep, monitor):
 
 def _check_config(path: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "nodeward.nodeserver.main", "--check-config", str(path)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=30)
+    return subprocess.run(command, capture_output=True, text=True, timeout=100)
 
 
 def test_a_configuration_can_be_looked_at_without_running_it(asleep, tmp_path, config):
@@ -399,7 +399,7 @@ def test_a_configuration_can_be_looked_at_without_running_it(asleep, tmp_path, c
 def test_settings_that_are_wrong_are_all_told(asleep):
     asleep.environment |= {"NODEWARD_NODESERVER_WORKERS": "many", "NODEWARD_NODESERVER_THREADS": "0"}
     asleep.start()
-    assert asleep.process.wait(timeout=20) == 78
+    assert asleep.process.wait(timeout=60) == 78
     for name in asleep.environment:
         assert name in asleep.said()
 
@@ -408,4 +408,4 @@ def test_the_clock_of_a_check_is_kept_in_seconds_since_1970(node, monitor):
     node.give([check("load", plugin="uptime")])
     result = monitor.wait_for(lambda: monitor.of("load"))[0]
     assert abs(result.started / 1e6 - time.time()) < 60
-    assert result.duration < 5
+    assert result.duration < 60

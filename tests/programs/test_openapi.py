@@ -46,7 +46,7 @@ def strangers(world: World) -> dict[str, str]:
         )
     )
     for role in ROLES:
-        until(lambda role=role: world.ask(role, "GET", "/api/v1/whoami", revoked).status == 401, 30)
+        until(lambda role=role: world.ask(role, "GET", "/api/v1/whoami", revoked).status == 401)
     return {"none": "", "made up": f"nw_{'0' * 12}_{'a' * 43}", "no token at all": "nonsense", "revoked": revoked}
 
 
@@ -101,7 +101,7 @@ def another(world: World) -> str:
     """The token of a node that none of these servers is on."""
     token = world.token("web-8", "node", "web-8")
     for role in set(ROLES) - {"nodeserver"}:
-        until(lambda role=role: world.ask(role, "GET", "/api/v1/whoami", token).status == 200, 30)
+        until(lambda role=role: world.ask(role, "GET", "/api/v1/whoami", token).status == 200)
     return token
 
 
@@ -155,7 +155,7 @@ def test_a_node_speaks_for_itself_alone_and_the_audit_list_tells(
         rows = world.ask("configserver", "GET", "/api/v1/audit?limit=1000", world.admin).json()["items"]
         return any(row["action"] == "refuse" and row["who"] == "web-8" and f"{role}: " in row["what"] for row in rows)
 
-    until(told, 30)
+    until(told)
 
 
 @pytest.mark.parametrize("role", ROLES)

@@ -23,7 +23,7 @@ def _run(*arguments, **environment):
         env={**os.environ, "NODEWARD_TOKEN": "token", **environment},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=100,
     )
 
 
@@ -71,7 +71,7 @@ def test_following_begins_at_the_end_when_asked_and_ends_with_a_signal(tmp_path)
                 end.write("a line\n")
             assert sink.wait_for(1) == [b"half of a line"]
             run.send_signal(signal.SIGTERM)
-            assert run.wait(timeout=20) == 0
+            assert run.wait(timeout=60) == 0
             assert "1 line (" in run.stderr.read()
 
 
@@ -176,10 +176,10 @@ def test_a_source_of_which_the_server_takes_nothing_ends_the_run(tmp_path):
             command, env={**os.environ, "NODEWARD_TOKEN": "t"}, stderr=subprocess.PIPE, text=True
         ) as run:
             for turn in range(1, 5):
-                until(lambda turn=turn: sink.requests >= turn, 20)
+                until(lambda turn=turn: sink.requests >= turn, 60)
                 with file.open("a") as end:
                     end.write("more\n")
-            assert run.wait(timeout=20) == 1
+            assert run.wait(timeout=60) == 1
             said = run.stderr.read()
     assert "The server takes nothing: Source 'app' is refused." in said and "Traceback" not in said
 
@@ -191,9 +191,9 @@ def test_what_is_passing_is_said_and_tried_again(tmp_path):
     command = [*TAILFLOG, str(file), "--to", sink.url, "--state", str(tmp_path / "state"), "--once"]
     with subprocess.Popen(command, env={**os.environ, "NODEWARD_TOKEN": "t"}, stderr=subprocess.PIPE, text=True) as run:
         assert "The log server is asked again until it answers" in run.stderr.readline()
+        sink.answer_with = [503, 503]
         with sink:
-            sink.answer_with = [503, 503]
-            assert run.wait(timeout=30) == 0
+            assert run.wait(timeout=60) == 0
             assert sink.raws() == [b"x"]
         said = run.stderr.read()
     assert "Batches are kept in the spool until the log server takes them" in said
@@ -226,7 +226,7 @@ def test_the_real_logrotate_takes_no_line_away(tmp_path, way):
         for _ in range(6):
             writer.write(500)
             sink.wait_for(len(writer.written))
-            subprocess.run([logrotate, "-f", "-s", str(tmp_path / "status"), str(rules)], check=True, timeout=30)
+            subprocess.run([logrotate, "-f", "-s", str(tmp_path / "status"), str(rules)], check=True, timeout=60)
             writer.reopen()
         writer.write(10)
         all_came(sink, writer)
@@ -246,7 +246,7 @@ def test_a_line_written_to_a_file_is_found_by_the_real_log_server(tmp_path, conf
     server = subprocess.Popen([sys.executable, "-m", "nodeward.logserver.main"], env=environment)
     try:
         base = f"http://127.0.0.1:{port}"
-        until(lambda: _answers(f"{base}/readyz"), 30)
+        until(lambda: _answers(f"{base}/readyz"), 60)
         file = tmp_path / "auth.log"
         file.write_text("".join(LINE.format(f"number{number}") for number in range(3000)))
         token = config.node_token("web-1")
@@ -260,12 +260,12 @@ def test_a_line_written_to_a_file_is_found_by_the_real_log_server(tmp_path, conf
         assert [row["records"] for row in sources if row["source"] == "auth"] == [6000]
     finally:
         server.terminate()
-        server.wait(timeout=20)
+        server.wait(timeout=60)
 
 
 def _answers(url):
     try:
-        with urllib.request.urlopen(url, timeout=2) as answer:
+        with urllib.request.urlopen(url, timeout=10) as answer:
             return answer.status == 200
     except OSError:
         return False
@@ -273,6 +273,6 @@ def _answers(url):
 
 def _get(url, token):
     with urllib.request.urlopen(
-        urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"}), timeout=10
+        urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"}), timeout=60
     ) as answer:
         return json.load(answer)

@@ -88,9 +88,9 @@ def test_a_server_that_is_away_is_said_and_waited_for(tmp_path):
     screen = tmp_path / "screen"
     with screen.open("wb") as said, subprocess.Popen(command, stderr=said) as run:
         try:
-            until(lambda: "Batches are kept in the spool" in screen.read_text(), 40)
+            until(lambda: "Batches are kept in the spool" in screen.read_text(), 60)
             run.send_signal(signal.SIGTERM)
-            assert run.wait(timeout=40) == 0
+            assert run.wait(timeout=60) == 0
         finally:
             run.kill()
     assert "bytes wait for the next run" in screen.read_text()

@@ -97,7 +97,7 @@ def test_up_starts_everything_says_where_and_a_second_one_is_harmless(machine):
 
     began = time.monotonic()
     second = machine.up(NODEWARD_WEB_PORT="1")  # it takes the ports of the one that runs
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30  # it waits for nothing
     assert second.returncode == 0
     assert "The appliance runs already" in second.stdout
     assert f"http://127.0.0.1:{machine.ports['web']}/" in second.stdout
@@ -137,7 +137,7 @@ def test_what_a_killed_supervisord_left_behind_is_cleared_away(machine):
     supervisord = processes.supervisord(machine.var)
     left = [psutil.Process(program.pid) for program in machine.programs().values()]
     supervisord.kill()
-    assert processes.wait([supervisord], 10)
+    assert processes.wait([supervisord], 60)
     assert not all(processes.ended(process) for process in left)  # supervisor's event listener ends with it
     again = machine.up()
     assert again.returncode == 0, again.stdout + again.stderr
@@ -213,11 +213,11 @@ def test_a_program_that_does_not_stay_up_is_named_with_its_last_words(tmp_path, 
 def test_in_the_foreground_a_signal_stops_everything(machine):
     running = machine.begin("--foreground")
     assert any("Nodeward is up" in line for line in iter(running.stdout.readline, ""))
-    pids = [program.pid for program in machine.programs().values()]
+    everything = [psutil.Process(program.pid) for program in machine.programs().values()]
     running.send_signal(signal.SIGTERM)
-    assert running.wait(30) == 0
+    assert running.wait(60) == 0
     running.stdout.close()
-    assert not any(psutil.pid_exists(pid) for pid in pids)
+    assert all(processes.ended(process) for process in everything)
 
 
 def test_two_ups_at_once_do_not_meet(machine):
@@ -240,7 +240,7 @@ def test_the_password_of_the_first_administrator_reaches_the_config_server_alone
         stdout=subprocess.DEVNULL,
     )
     try:
-        seen = {name: until(lambda path=tmp_path / "v" / name: _read(path), 30) for name in ("registry", "node")}
+        seen = {name: until(lambda path=tmp_path / "v" / name: _read(path)) for name in ("registry", "node")}
     finally:
         starting.kill()
         starting.wait()

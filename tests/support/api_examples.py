@@ -57,7 +57,7 @@ class World:
             (self.var / "log" / "sleeper.log").write_text("asleep\n")
             self.admin = self.secret("cli")
             self.service = self.secret("monitor")
-            until(lambda: self.ask("logserver", "GET", "/api/v1/logs?limit=5", self.admin).json()["items"], 30)
+            until(lambda: self.ask("logserver", "GET", "/api/v1/logs?limit=5", self.admin).json()["items"])
             self.supervisord.until_state("sleeper", "RUNNING")
         except BaseException:
             self.__exit__()
@@ -168,7 +168,7 @@ def _some_downtime(world: World, role: str, example: Doc) -> Doc:
 
 def _problem(world: World, _role: str, _example: Doc) -> Doc:
     world.appliance.turn("CRITICAL", "dark")
-    until(lambda: world.appliance.state() == "CRITICAL", 30)
+    until(lambda: world.appliance.state() == "CRITICAL")
     return {}
 
 

@@ -48,7 +48,7 @@ class Supervisord:
     """One supervisord over an image, as in a container (its output in `screen`); ended with everything it started."""
 
     def __init__(self, home: Path, image: str, var: Path, **environment: str) -> None:
-        self.programs = Programs(var, timeout=10)
+        self.programs = Programs(var)
         self.screen = var / "screen"
         for name in ("run", "log"):
             (var / name).mkdir(parents=True, exist_ok=True)
@@ -71,20 +71,31 @@ class Supervisord:
         }
 
     def __enter__(self) -> Self:
-        with self.screen.open("ab") as screen:
-            self.process = subprocess.Popen(
-                self._command, env=self._environment, stdout=screen, stderr=screen, stdin=subprocess.DEVNULL
-            )
-        until(self.answers, 20)
+        self._begin()
+        until(self.answers)
         return self
 
     def __exit__(self, *_: object) -> None:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
-            self.process.wait(30)
+            self.process.wait(60)
         finally:
             self.process.kill()
+
+    def run_to_its_end(self) -> int:
+        """Start one that ends by itself, maybe before it could be asked anything. Return its exit code."""
+        self._begin()
+        try:
+            return self.process.wait(100)
+        finally:
+            self.process.kill()
+
+    def _begin(self) -> None:
+        with self.screen.open("ab") as screen:
+            self.process = subprocess.Popen(
+                self._command, env=self._environment, stdout=screen, stderr=screen, stdin=subprocess.DEVNULL
+            )
 
     def answers(self) -> bool:
         """Whether it can be asked. Fail with what it printed if it ended."""
@@ -95,7 +106,7 @@ class Supervisord:
             return False
         return True
 
-    def until_state(self, name: str, state: str, seconds: float = 30) -> Program:
+    def until_state(self, name: str, state: str, seconds: float = 60) -> Program:
         """Wait until a program is in that state."""
         return until(lambda: found if (found := self.programs.get(name)).state == state else None, seconds)  # type: ignore[return-value]
 
@@ -113,6 +124,6 @@ class Supervisord:
             env=self._environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=100,
             check=False,
         )

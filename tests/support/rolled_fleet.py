@@ -67,7 +67,7 @@ class RolledFleet:
             process.terminate()
         self.config.__exit__()
         for process in self.roles:
-            process.wait(20)
+            process.wait(60)
 
     def start(self, role: str) -> None:
         """Start another server of the appliance; it ends with the fleet."""
