@@ -9,7 +9,9 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -149,13 +151,31 @@ def test_the_config_server_rolls_out_itself_and_tells_how_it_goes(fleet: RolledF
     assert (fleet.interval("node-a"), fleet.interval("node-b") != 91) == (91, True)
 
 
+@contextmanager
+def by_hand(fleet: RolledFleet) -> Iterator[int]:
+    """Somebody rolls out, and gives a sign of life every second; yields the rollout's number."""
+    number, ending = int(fleet.admin.post("/api/v1/rollouts", {"by_hand": True})["id"]), threading.Event()
+
+    def live() -> None:
+        while not ending.wait(1.0):
+            fleet.admin.post(f"/api/v1/rollouts/{number}/events", {"events": []})
+
+    living = threading.Thread(target=live)
+    living.start()
+    try:
+        yield number
+    finally:
+        ending.set()
+        living.join()
+        fleet.admin.post(f"/api/v1/rollouts/{number}/events", {"events": [{"ended": True}]})
+
+
 def test_there_is_one_at_a_time_by_hand_or_not(fleet: RolledFleet) -> None:
-    number = int(fleet.admin.post("/api/v1/rollouts", {"by_hand": True})["id"])
-    by_hand = fleet.play("rollout")
-    assert by_hand.returncode == 2 and f"Rollout {number} by cli runs since" in said_by(by_hand)
-    refused = fleet.nodeward("rollout")
-    assert refused.returncode == 1 and "wait for it, or abort it" in refused.stderr
-    fleet.admin.post(f"/api/v1/rollouts/{number}/events", {"events": [{"ended": True}]})
+    with by_hand(fleet) as number:
+        played = fleet.play("rollout")
+        assert played.returncode == 2 and f"Rollout {number} by cli runs since" in said_by(played)
+        refused = fleet.nodeward("rollout")
+        assert refused.returncode == 1 and "wait for it, or abort it" in refused.stderr
 
 
 # --- beside runs of runbooks ---

@@ -27,6 +27,7 @@ pytestmark = [pytest.mark.alone, pytest.mark.timeout(600)]
 
 NAMES = [*PORTS, "tailflog"]
 LINES_PER_KILL = 20
+KNOWN = {"OK", "WARNING", "CRITICAL", "UNKNOWN", "UP"}
 LOG = """
 kind: log
 name: story
@@ -116,10 +117,9 @@ def story(appliance, tmp_path_factory):
 
 
 def test_one_command_and_this_machine_is_watched(appliance):
-    rows = appliance.client("monitor").get("/api/v1/states", {"node": "local", "limit": 1000})["items"]
-    services = [row for row in rows if row["service"] is not None]
+    services = [row for row in _states(appliance) if row["service"] is not None]
     assert len(services) > 10
-    assert {row["state"] for row in services} <= {"OK", "WARNING", "CRITICAL", "UNKNOWN"}
+    until(lambda: {row["state"] for row in _states(appliance)} <= KNOWN, 120)  # `up` itself waits 45 s for them at most
     assert f"http://127.0.0.1:{appliance.ports['web']}/" in appliance.said
     password = appliance.var / "secrets" / "admin-password"
     assert str(password) in appliance.said
@@ -216,8 +216,7 @@ def test_every_program_may_be_killed_and_no_line_is_lost_or_doubled(appliance, s
     until(lambda: all(_ready(appliance, role) for role in PORTS), 90)
     until(lambda: len(appliance.messages("chapter")) >= len(written), 120)
     assert sorted(appliance.messages("chapter")) == sorted(written)
-    rows = appliance.client("monitor").get("/api/v1/states", {"node": "local", "limit": 1000})["items"]
-    assert not [row for row in rows if row["state"] == "PENDING"]
+    assert not [row for row in _states(appliance) if row["state"] == "PENDING"]
 
 
 def test_a_second_up_is_quick_and_changes_nothing(appliance):
@@ -237,6 +236,10 @@ def test_down_ends_everything_and_the_next_up_still_knows_it(appliance, story):
     assert all(processes.ended(process) for process in everything)
     assert appliance.script("up").returncode == 0
     assert appliance.messages("heureka") == ["heureka"]
+
+
+def _states(appliance):
+    return appliance.client("monitor").get("/api/v1/states", {"node": "local", "limit": 1000})["items"]
 
 
 def _ready(appliance, role):
