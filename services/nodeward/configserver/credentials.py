@@ -1,12 +1,11 @@
 """Credentials at their source: who has a token, making and revoking them, enrolling nodes."""
 
-import hashlib
 import hmac
-import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from nodeward.configserver import answers
 from nodeward.core import clock, tokens
 from nodeward.core.auth import NODE, Credential
 from nodeward.core.errors import Conflict, NotAuthenticated, NotFound
@@ -122,8 +121,8 @@ class Credentials:
         """Return the list as the other servers copy it, and its tag; made once per change, for it is asked all the time."""
         known = self._known
         if self._document is None or self._document[0] is not known:
-            body = json.dumps([each.model_dump(exclude={"supersedes"}) for each in known.values()]).encode()
-            self._document = (known, body, hashlib.sha256(body).hexdigest()[:24])
+            rows = [each.model_dump(exclude={"supersedes"}) for each in known.values()]
+            self._document = (known, *answers.document(rows))
         return self._document[1:]
 
     def _of_node(self, node: str) -> list[Credential]:

@@ -8,6 +8,7 @@ from nodeward.configserver.answers import tagged
 from nodeward.configserver.parts import Parts, note
 from nodeward.core.auth import OPERATOR, VIEWER
 from nodeward.core.http import SECURITY, needs
+from nodeward.core.placing import Anew, Placing, Quiet
 
 
 def mount(app: OpenAPI, parts: Parts) -> None:
@@ -56,7 +57,7 @@ def _reaching(app: OpenAPI, parts: Parts) -> None:
 
     @app.put("/api/v1/nodes/<name>/placed", summary="Put files in place on a node", security=SECURITY)
     @needs(OPERATOR)
-    def place(path: forms.NodePath, body: forms.Placing) -> Response:
+    def place(path: forms.NodePath, body: Placing) -> Response:
         answer = parts.nodes.put(path.name, body.files, body.check)
         if answer["changed"] and not body.check:
             note(parts, "place", f"{', '.join(answer['changed'])} on node {path.name}")
@@ -70,7 +71,7 @@ def _reaching(app: OpenAPI, parts: Parts) -> None:
         security=SECURITY,
     )
     @needs(OPERATOR)
-    def drain(path: forms.NodePath, body: forms.Quiet) -> Response:
+    def drain(path: forms.NodePath, body: Quiet) -> Response:
         return jsonify(parts.nodes.drain(path.name, body.model_dump()))
 
     @app.delete("/api/v1/nodes/<name>/drain", summary="Let a node take new runs again", security=SECURITY)
@@ -80,7 +81,7 @@ def _reaching(app: OpenAPI, parts: Parts) -> None:
 
     @app.post("/api/v1/nodes/<name>/programs", summary="Start anew what its files changed for", security=SECURITY)
     @needs(OPERATOR)
-    def node_programs(path: forms.NodePath, body: forms.Anew) -> Response:
+    def node_programs(path: forms.NodePath, body: Anew) -> Response:
         answer = parts.nodes.programs(path.name, body.reload, body.check)
         if answer["restarted"] and not body.check:
             note(parts, "restart", f"{', '.join(answer['restarted'])} on node {path.name}")

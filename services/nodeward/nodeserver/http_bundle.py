@@ -7,22 +7,15 @@ import logging
 
 from flask import Response, jsonify
 from flask_openapi3 import OpenAPI
-from pydantic import Field
 
 from nodeward.core.auth import OPERATOR, SERVICE
-from nodeward.core.http import SECURITY, Body, needs, principal
+from nodeward.core.http import SECURITY, needs, principal
+from nodeward.core.placing import Anew, Placing, Quiet
 from nodeward.nodeserver.node import Node
-from nodeward.nodeserver.place import Put, Quiet, drained
+from nodeward.nodeserver.place import drained
 from nodeward.nodeserver.restarts import Restarts
 
 log = logging.getLogger(__name__)
-
-
-class Anew(Body):
-    """How the programs take in their files."""
-
-    reload: bool = Field(False, description="Only tell them to read (SIGHUP) instead of starting them anew.")
-    check: bool = Field(False, description="Only say what would be done.")
 
 
 def mount(made: OpenAPI, node: Node) -> None:
@@ -61,7 +54,7 @@ def mount(made: OpenAPI, node: Node) -> None:
         "/api/v1/bundle", summary="Put files in place, once their programs have looked at them", security=SECURITY
     )
     @needs(SERVICE)
-    def put(body: Put) -> Response:
+    def put(body: Placing) -> Response:
         changed = node.place.put_checked(body.files, body.check)
         if changed and not body.check:
             log.info("%s put in place for %s", ", ".join(changed), principal().name)

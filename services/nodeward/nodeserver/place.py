@@ -15,12 +15,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from nodeward.core import began, bundle, clock, program, settings
 from nodeward.core.errors import BadInput, NodewardError, Problem
 from nodeward.core.files import write_atomic
 from nodeward.core.http import Body, problems_of
+from nodeward.core.placing import Placing, Quiet
 from nodeward.nodeserver.restarts import READERS, Restarts
 from nodeward.nodeserver.runbooks.drain import Drain
 from nodeward.nodeserver.settings import NodeserverSettings
@@ -29,21 +30,6 @@ Files = Mapping[str, str]
 Form = TypeVar("Form", bound=Body)
 
 CHECK_SECONDS = 60.0
-
-
-class Put(Body):
-    """The files to put in place."""
-
-    files: dict[str, str] = Field(min_length=1, description="Text by name.")
-    check: bool = Field(False, description="Only have the programs look at them; change nothing.")
-
-
-class Quiet(Body):
-    """What is about to be put in place; the runs that this would end are waited for."""
-
-    files: dict[str, str] = Field({}, description="Text by name; those that lie here already may be left out.")
-    reload: bool = Field(False, description="Programs will only be told to read their files: that ends no run.")
-    now: bool = Field(False, description="Do not wait: what is under way is cut off.")
 
 
 class Place:
@@ -155,7 +141,7 @@ def main() -> int:
 
 
 def step(words: list[str], loaded: NodeserverSettings) -> dict[str, Any]:
-    """Do one step: `look`, `drain` (its input: `Quiet`), `lift`, `put` (its input: `Put`), `programs [reload]`.
+    """Do one step: `look`, `drain` (its input: `Quiet`), `lift`, `put` (its input: `Placing`), `programs [reload]`.
 
     Raise NodewardError if it cannot be done.
     """
@@ -167,7 +153,7 @@ def step(words: list[str], loaded: NodeserverSettings) -> dict[str, Any]:
     if words == ["lift"]:
         return {"lifted": Drain(loaded.data).lift()}
     if words == ["put"]:
-        given = _given(Put)
+        given = _given(Placing)
         return {"changed": place.put_checked(given.files, given.check)}
     if words[:1] == ["programs"] and set(words[1:]) <= {"reload", "check"}:
         return Restarts(place, loaded.var).carry_out("reload" in words, "check" in words)
