@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from nodeward.configserver.circles import circle
 from nodeward.core import expressions, runbook, runbook_names
 from nodeward.core.errors import Problem
 from nodeward.core.faults import problems_of
@@ -35,7 +36,7 @@ def between(bodies: Bodies, refused: Collection[Key], name: str) -> Iterator[Pro
                 yield Problem(f"{path}.call.runbook", f"there is no runbook '{called.name}'")
         for where, node in _named(step, path):
             yield from _nodes(bodies, where, node)
-    if way := _loop(bodies, name):
+    if way := circle(name, lambda each: sorted(calls(bodies, each))):
         yield Problem("steps", f"it calls itself: {' → '.join(way)}")
 
 
@@ -100,17 +101,3 @@ def _arguments(called: Plan, call: Call, hidden: set[str], path: str) -> Iterato
             f"{path}.runbook",
             f"'{call.runbook}' asks the operator, whom it has not; ask before, hand the answer on",
         )
-
-
-def _loop(bodies: Bodies, start: str) -> list[str]:
-    """Return the way from a runbook over what it calls back to it, or nothing."""
-    ways, seen = [[start]], set[str]()
-    while ways:
-        way = ways.pop()
-        for called in sorted(calls(bodies, way[-1])):
-            if called == start:
-                return [*way, start]
-            if called not in seen:
-                seen.add(called)
-                ways.append([*way, called])
-    return []

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from nodeward.configserver import contacts, plain, render, runbooks
 from nodeward.configserver.bundle import reachable
+from nodeward.configserver.circles import circle
 from nodeward.configserver.documents import Document
 from nodeward.configserver.fleet import Fleet
 from nodeward.configserver.schema import KINDS, Object
@@ -171,8 +172,11 @@ def _between(findings: Findings, places: dict[Key, str]) -> None:
 
 
 def _ways(bodies: Bodies, key: Key, body: dict[str, Any], fault: Fault) -> None:
-    if loop := _loop(bodies, key.name):
-        fault(key, "parents", f"they lead back to itself: {' → '.join(loop)}")
+    def parents(name: str) -> list[str]:
+        return bodies.get(Key("node", name), {}).get("parents") or []
+
+    if way := circle(key.name, parents):
+        fault(key, "parents", f"they lead back to itself: {' → '.join(way)}")
     if body.get("checked_from") and not _has_agent(bodies, body["checked_from"]):
         fault(key, "checked_from", f"'{body['checked_from']}' has no node server (agent: false)")
 
@@ -208,18 +212,3 @@ def _probe_faults(probe: dict[str, Any], nodes: list[dict[str, Any]]) -> list[Pr
 
 def _has_agent(bodies: Bodies, name: str) -> bool:
     return bool(bodies.get(Key("node", name), {}).get("agent", True))
-
-
-def _loop(bodies: Bodies, start: str) -> list[str]:
-    """Return the way from a node over its parents back to it, or nothing."""
-    ways = [[start]]
-    seen: set[str] = set()
-    while ways:
-        way = ways.pop()
-        for parent in bodies.get(Key("node", way[-1]), {}).get("parents") or []:
-            if parent == start:
-                return [*way, start]
-            if parent not in seen:
-                seen.add(parent)
-                ways.append([*way, parent])
-    return []

@@ -3,22 +3,14 @@
 import json
 from typing import Any
 
-from nodeward.tailflog.formats.base import Parse, Row, Unfit
-from nodeward.tailflog.formats.named import row
+from nodeward.tailflog.formats.base import Parse, Unfit
+from nodeward.tailflog.formats.named import parser_of
 from nodeward.tailflog.formats.times import Times
-
-LONGEST = 64 * 1024  # a longer line is kept raw: what can be read of it is not worth what it costs everyone behind
 
 
 def parser(times: Times) -> Parse:
     """Return the parser."""
-
-    def parse(line: bytes) -> Row:
-        if len(line) > LONGEST:
-            raise Unfit(f"it is longer than {LONGEST} bytes, the most that is read as JSON")
-        return row(line, _object(line), times)
-
-    return parse
+    return parser_of("JSON", _object, times)
 
 
 def _object(line: bytes) -> dict[str, Any]:

@@ -1,29 +1,23 @@
 """logfmt: ``time=2026-11-23T09:05:00Z level=info msg="started in 3 s" port=7402``."""
 
 import re
+from typing import Any
 
-from nodeward.tailflog.formats.base import Parse, Row, Unfit, text
-from nodeward.tailflog.formats.named import row
+from nodeward.tailflog.formats.base import Parse, Unfit, text
+from nodeward.tailflog.formats.named import parser_of
 from nodeward.tailflog.formats.times import Times
 
-LONGEST = 64 * 1024
 # A name, then maybe a value, quoted or bare. Every branch begins differently and is possessive: linear time.
 _PAIR = re.compile(rb'([^\s="]++)(?:=(?:"((?:[^"\\]|\\.)*+)"|([^\s"]*+)))?+(?:\s++|$)', re.DOTALL)
 
 
 def parser(times: Times) -> Parse:
     """Return the parser."""
-
-    def parse(line: bytes) -> Row:
-        if len(line) > LONGEST:
-            raise Unfit(f"it is longer than {LONGEST} bytes, the most that is read as logfmt")
-        return row(line, _pairs(line), times)
-
-    return parse
+    return parser_of("logfmt", _pairs, times)
 
 
-def _pairs(line: bytes) -> dict[str, object]:
-    fields: dict[str, object] = {}
+def _pairs(line: bytes) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
     place = len(line) - len(line.lstrip())
     valued = False
     while place < len(line):

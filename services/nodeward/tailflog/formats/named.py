@@ -1,11 +1,14 @@
-"""Names that programs use for the same thing: which of a line's fields are its time, level, message and so on."""
+"""Lines that are a set of named values, and the names that programs use for the same thing: time, level, message and so on."""
 
+from collections.abc import Callable
 from typing import Any
 
 from nodeward.core import severity
 from nodeward.core.batch import NO_PID, NO_TIME
-from nodeward.tailflog.formats.base import LONGEST_NAME, Extra, Row, Unfit, number
+from nodeward.tailflog.formats.base import LONGEST_NAME, Extra, Parse, Row, Unfit, number
 from nodeward.tailflog.formats.times import Times
+
+LONGEST = 64 * 1024  # a longer line is kept raw: what can be read of it is not worth what it costs everyone behind
 
 TIMES = ("time", "timestamp", "@timestamp", "ts", "t", "date", "datetime", "asctime", "eventTime")
 LEVELS = ("level", "severity", "lvl", "loglevel", "log.level", "levelname", "priority")
@@ -16,7 +19,18 @@ PIDS = ("pid", "process_id", "_PID")
 _BUNYAN = ((60, 2), (50, 3), (40, 4), (30, 6), (0, 7))  # bunyan's and pino's numbers, from fatal to trace
 
 
-def row(line: bytes, fields: dict[str, Any], times: Times) -> Row:
+def parser_of(kind: str, read: Callable[[bytes], dict[str, Any]], times: Times) -> Parse:
+    """Return the parser of lines of a `kind`, whose named values `read` returns."""
+
+    def parse(line: bytes) -> Row:
+        if len(line) > LONGEST:
+            raise Unfit(f"it is longer than {LONGEST} bytes, the most that is read as {kind}")
+        return _row(line, read(line), times)
+
+    return parse
+
+
+def _row(line: bytes, fields: dict[str, Any], times: Times) -> Row:
     """Return the row of a line that is a set of named values. What became a column is taken out of `fields`."""
     moment = _moment(fields, times)
     level = _level(_take(fields, LEVELS, (str, int)))
