@@ -133,12 +133,25 @@ def save_user() -> Response:
     wanted = body(NewUser)
     if wanted.password and len(wanted.password) < SHORTEST:
         raise BadInput(f"A password has at least {SHORTEST} characters.")
-    path = f"/api/v1/objects/user/{wanted.name}"
+    path = _object(wanted.name)
     backends.config().put(path, {**_present(path), "kind": "user", "name": wanted.name, "role": wanted.role})
     if wanted.password:
         backends.config().put(f"/api/v1/users/{wanted.name}/password", {"password": wanted.password})
         auth.password_changed(wanted.name)
     return said(f"{wanted.name} is {wanted.role}.")
+
+
+def _about_another(form: type[Any], deed: str) -> Any:
+    """Return what an administrator asks about a user. Raise BadInput if that is they themselves, who would be locked out."""
+    auth.needs("admin")
+    wanted = body(form)
+    if wanted.name == g.person.name:
+        raise BadInput(f"You cannot {deed} yourself; another administrator can.")
+    return wanted
+
+
+def _object(name: str) -> str:
+    return f"/api/v1/objects/user/{name}"
 
 
 def _present(path: str) -> dict[str, Any]:
@@ -153,11 +166,8 @@ def _present(path: str) -> dict[str, Any]:
 @blueprint.post("/settings/users/disable")
 def disable_user() -> Response:
     """Let a user in no more, or again."""
-    auth.needs("admin")
-    wanted = body(Disabled)
-    if wanted.name == g.person.name:
-        raise BadInput("You cannot disable yourself; another administrator can.")
-    path = f"/api/v1/objects/user/{wanted.name}"
+    wanted = _about_another(Disabled, "disable")
+    path = _object(wanted.name)
     backends.config().put(path, {**backends.config().get(path), "disabled": wanted.disabled})
     auth.password_changed(wanted.name)
     return said(f"{wanted.name} can {'no longer' if wanted.disabled else 'again'} log in.")
@@ -166,11 +176,8 @@ def disable_user() -> Response:
 @blueprint.post("/settings/users/delete")
 def delete_user() -> Response:
     """Take a user away."""
-    auth.needs("admin")
-    wanted = body(Named)
-    if wanted.name == g.person.name:
-        raise BadInput("You cannot remove yourself; another administrator can.")
-    backends.config().delete(f"/api/v1/objects/user/{wanted.name}")
+    wanted = _about_another(Named, "remove")
+    backends.config().delete(_object(wanted.name))
     auth.sessions().end_all(wanted.name)
     return said(f"{wanted.name} is removed.")
 
