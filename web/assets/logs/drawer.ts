@@ -3,7 +3,7 @@
 import { make } from "../lib/dom";
 import * as api from "./api";
 import { button, copy, drawn, sentence } from "./dom";
-import { type Line, type LogRecord, tone } from "./line";
+import { type Line, type LogRecord, permalink, tone } from "./line";
 import type { Field } from "./query";
 import { pieces, type Span } from "./text";
 import { count, full } from "./times";
@@ -15,7 +15,6 @@ export interface Actions {
   context(id: string): void;
   closed(): void;
   find(plain: string): Span[];
-  permalink(id: string): string;
 }
 
 export class Drawer {
@@ -86,7 +85,7 @@ export class Drawer {
   }
 
   private buttons(record: LogRecord): HTMLElement {
-    const link = new URL(this.actions.permalink(record.id), location.href).href;
+    const link = new URL(permalink(record.id), location.href).href;
     return make(
       "div",
       { class: "log-drawer-buttons" },

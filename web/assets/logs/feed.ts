@@ -55,6 +55,17 @@ export class Search implements Feed {
   }
 }
 
+/** What lies before a line that is held. */
+export function before(
+  line: Line,
+  filters: api.Filters,
+  signal: AbortSignal,
+  progress: (progress: Progress | null) => void,
+): Search {
+  const to = new Date(Date.parse(line.time) + 1).toISOString();
+  return new Search(filters, { to }, signal, progress);
+}
+
 const STEP = 100;
 
 /** The stream that a line stands in, from that line outwards. */

@@ -41,6 +41,9 @@ export interface Gap {
 
 export type Item = Line | Gap;
 
+/** The address of a line. */
+export const permalink = (id: string): string => `/logs/${encodeURIComponent(id)}`;
+
 /** A whole record, as the log server gives it. */
 export interface LogRecord {
   id: string;

@@ -3,75 +3,64 @@
 import type { Connection } from "../lib/live";
 import * as api from "./api";
 import { Controls } from "./bar";
+import { Counts } from "./counts";
 import { byId, sentence, settled } from "./dom";
 import { Drawer } from "./drawer";
-import { type Feed, Search, Surroundings } from "./feed";
-import { Fields } from "./fields";
-import { Histogram } from "./histogram";
+import { before, type Feed, Search, Surroundings } from "./feed";
 import { bind } from "./keys";
 import { splitOf } from "./layout";
 import type { Item, Line } from "./line";
-import { List } from "./list";
+import type { Lines } from "./lines";
+import type { List } from "./list";
 import { Live } from "./live";
 import { Notes } from "./notes";
 import { Pace } from "./pace";
 import { type Field, finder, fits, parse } from "./query";
 import { reading } from "./reading";
-import { gapRow, type Look, lineRow } from "./row";
-import { Stream } from "./stream";
+import type { Look } from "./row";
+import { MOST, Shown } from "./shown";
+import type { Stream } from "./stream";
 import { plain } from "./text";
-import { sameDay } from "./times";
 import type { View } from "./view";
 import * as views from "./view";
 
-const MOST = 20_000; // lines kept while somebody reads
-const REFRESH_COUNTS = 10_000; // milliseconds between two looks at the histogram while live
-const REFRESH_FIELDS = 60_000;
-
 export class Page {
   private view: View = views.read(location.pathname, location.search);
-  private readonly stream = new Stream();
-  private readonly lines = this.stream.lines;
   private readonly pace = new Pace();
   private readonly notes = new Notes();
+  private readonly shown: Shown;
+  private readonly stream: Stream;
+  private readonly lines: Lines;
   private readonly list: List;
-  private readonly histogram: Histogram;
-  private readonly fields: Fields;
+  private readonly counts: Counts;
   private readonly drawer: Drawer;
   private readonly controls: Controls;
   private readonly live: Live;
-  private look: Look;
   private feed: Feed | null = null;
   private ends = { start: false, end: false };
   private fetching: AbortController | null = null; // of the question that is under way: one that was given up counts no more
   private asking = new AbortController();
-  private counting = new AbortController();
   private selected: string | null = null;
-  private counted = 0;
   private begun = false; // the first items are what was there already
 
   constructor() {
-    this.look = this.looks();
-    this.list = new List(byId("logs-list"), {
-      items: () => this.lines.items,
-      draw: (item) => this.draw(item),
+    this.shown = new Shown(byId("logs-list"), () => this.asked(), {
       near: (edge) => void this.fetch(edge),
       moved: (first, last) => this.moved(first, last),
     });
-    this.histogram = new Histogram(byId<HTMLCanvasElement>("logs-histogram"), byId("logs-tip"), (from, to) =>
-      this.go({ ...this.view, range: "custom", from, to, line: null, context: false }),
-    );
-    this.fields = new Fields(
-      byId("logs-fields"),
-      (field, value) => this.narrow(field, value),
-      (field, values) => this.controls.offer(field, values),
-    );
+    this.stream = this.shown.stream;
+    this.lines = this.shown.lines;
+    this.list = this.shown.list;
+    this.counts = new Counts(this.notes, {
+      range: (from, to) => this.go({ ...this.view, range: "custom", from, to, line: null, context: false }),
+      value: (field, value) => this.narrow(field, value),
+      offer: (field, values) => this.controls.offer(field, values),
+    });
     this.drawer = new Drawer(byId("logs-drawer"), {
       filter: (field, value) => this.narrow(field, value),
       context: (id) => this.go({ ...this.view, line: id, context: true }),
       closed: () => this.put({ ...this.view, line: null, context: false }, "replace"),
-      find: (text) => this.look.find(text),
-      permalink: (id) => this.permalink(id),
+      find: (text) => this.shown.find(text),
     });
     this.controls = new Controls(this.view, {
       changed: (view) => this.go(view),
@@ -125,12 +114,11 @@ export class Page {
     this.notes.error(null);
     this.notes.empty(null);
     this.controls.show(view);
-    this.look = this.looks();
     this.setFollowing(views.live(view));
-    this.list.redraw();
+    this.shown.redraw();
     this.refreshLinks();
     byId("logs-page").dataset.mode = this.mode();
-    if (this.mode() !== "context") void this.count(true);
+    if (this.mode() !== "context") void this.counts.show(view, true);
     void this.load();
   }
 
@@ -166,8 +154,7 @@ export class Page {
       this.lines.append(await feed.begin());
       this.feed = feed;
       this.ends = { start: false, end: false };
-      this.look = this.looks();
-      this.list.redraw();
+      this.shown.redraw();
       this.select(id, "center");
     });
   }
@@ -192,11 +179,7 @@ export class Page {
 
   /** What is held has changed: draw it. */
   private fresh(): void {
-    const dated = this.dated();
-    if (dated !== this.look.dated) {
-      this.look = this.looks();
-      this.list.redraw();
-    } else this.list.refresh();
+    this.shown.refresh();
     this.notes.held(this.lines.count);
   }
 
@@ -229,10 +212,7 @@ export class Page {
   private behind(): Feed | null {
     const first = this.lines.first;
     if (this.mode() !== "live" || first === null) return null;
-    const to = new Date(Date.parse(first.time) + 1).toISOString();
-    return new Search(views.filters(this.view), { to }, this.asking.signal, (progress) =>
-      this.notes.progress(progress),
-    );
+    return before(first, views.filters(this.view), this.asking.signal, (progress) => this.notes.progress(progress));
   }
 
   private async guarded(work: () => Promise<void>): Promise<void> {
@@ -244,69 +224,24 @@ export class Page {
     }
   }
 
-  // counts
-
-  private async count(all: boolean): Promise<void> {
-    this.counting.abort();
-    this.counting = new AbortController();
-    const { signal } = this.counting;
-    this.counted = Date.now();
-    const [filters, range] = [views.filters(this.view), views.bounds(this.view, Date.now())];
-    if (all) void this.fields.load(filters, range, signal);
-    try {
-      const bins = Math.max(20, Math.min(240, Math.floor(byId("logs-histogram").clientWidth / 6)));
-      const { bins: found, exact } = await api.histogram(filters, range, bins, signal);
-      this.histogram.show(found, range.from, range.to);
-      this.notes.total(
-        found.reduce((sum, bin) => sum + bin.total, 0),
-        exact,
-      );
-    } catch (error) {
-      if (!signal.aborted) this.notes.total(null, false, sentence(error));
-    }
-  }
-
-  private fieldsCounted = 0;
-
   private tick(): void {
     if (this.mode() !== "live" || document.hidden) return;
     this.notes.rate(this.pace.rate());
-    if (Date.now() - this.counted < REFRESH_COUNTS) return;
-    const all = Date.now() - this.fieldsCounted > REFRESH_FIELDS;
-    if (all) this.fieldsCounted = Date.now();
-    void this.count(all);
+    this.counts.refresh(this.view);
   }
 
-  // looks
-
-  private looks(): Look {
+  /** What the look of rows depends on. */
+  private asked(): Pick<Look, "find" | "gapLink"> {
     return {
-      dated: this.dated(),
-      wrap: this.look?.wrap ?? false,
       find: finder(parse(this.view.typed), this.view.highlight),
-      permalink: (line) => this.permalink(line.id),
       gapLink: (gap) => views.write(views.gapView(this.view, gap.from, gap.to)),
     };
-  }
-
-  private dated(): boolean {
-    const today = new Date();
-    const ends = [this.lines.first, this.lines.last];
-    return ends.some((line) => line !== null && !sameDay(line.time, today));
-  }
-
-  private draw(item: Item): HTMLElement {
-    return item.kind === "gap" ? gapRow(item, this.look) : lineRow(item, this.look);
-  }
-
-  private permalink(id: string): string {
-    return `/logs/${encodeURIComponent(id)}`;
   }
 
   private moved(first: Item | null, last: Item | null): void {
     const at = (item: Item | null): string | null =>
       item === null ? null : item.kind === "line" ? item.time : item.from;
-    this.histogram.inSight(at(first), at(last));
+    this.counts.inSight(at(first), at(last));
     if (this.mode() === "live" && !this.stream.following && this.scrolledDown && this.list.atEnd()) this.resume();
   }
 
@@ -449,7 +384,6 @@ export class Page {
     byId("logs-help").addEventListener("click", () => this.help());
     byId("logs-back").addEventListener("click", () => this.go({ ...this.view, line: null, context: false }));
     byId("logs-panel").addEventListener("click", () => this.togglePanel());
-    document.addEventListener("theme", () => this.histogram.repaint());
   }
 
   private cancel(): void {
@@ -461,10 +395,9 @@ export class Page {
   }
 
   private toggleWrap(): void {
-    const wrap = !this.look.wrap;
-    this.look = { ...this.looks(), wrap };
+    const wrap = !this.shown.wrap;
     byId("logs-wrap").setAttribute("aria-pressed", String(wrap));
-    this.list.setWrap(wrap);
+    this.shown.setWrap(wrap);
   }
 
   private togglePanel(): void {

@@ -2,20 +2,20 @@
 
 import { make } from "../lib/dom";
 import { button, sentence, settled } from "./dom";
-import { Search } from "./feed";
+import { before, Search } from "./feed";
 import { nameOf } from "./layout";
-import type { Item, Line } from "./line";
-import { List } from "./list";
+import { type Item, type Line, permalink } from "./line";
+import type { List } from "./list";
 import { Live } from "./live";
 import { fault, finder, parse } from "./query";
 import { reading } from "./reading";
-import { gapRow, type Look, lineRow } from "./row";
-import { Stream } from "./stream";
-import { count, lines, sameDay } from "./times";
+import type { Look } from "./row";
+import { MOST, Shown } from "./shown";
+import type { Stream } from "./stream";
+import { count, lines } from "./times";
 import * as views from "./view";
 
 const TYPING = 400; // milliseconds of rest after which what was typed is asked
-const MOST = 20_000; // lines kept while somebody reads
 
 /** What a pane tells the page around it. */
 export interface Around {
@@ -40,10 +40,10 @@ export class Pane {
   private readonly empty = make("p", { class: "log-empty" });
   private readonly more: HTMLButtonElement;
   private readonly rows = make("div", { class: "log-list" });
-  private readonly stream = new Stream();
+  private readonly shown: Shown;
+  private readonly stream: Stream;
   private readonly list: List;
   private readonly live: Live;
-  private look: Look;
   private view: views.View | null = null;
   private feed: Search | null = null;
   private asking = new AbortController();
@@ -55,16 +55,15 @@ export class Pane {
   private selected: string | null = null;
 
   constructor(private readonly around: Around) {
-    this.look = this.looks();
     this.close = button("×", "plain icon-only", () => around.closed(this));
     this.more = button("", "log-new", () => around.goesOn(), "Show them and follow again (f)");
     this.build();
-    this.list = new List(this.rows, {
-      items: () => this.stream.lines.items,
-      draw: (item) => (item.kind === "gap" ? gapRow(item, this.look) : lineRow(item, this.look)),
+    this.shown = new Shown(this.rows, () => this.asked(), {
       near: (edge) => void (edge === "start" && this.older()),
       moved: (_first, last) => this.moved(last),
     });
+    this.stream = this.shown.stream;
+    this.list = this.shown.list;
     this.live = new Live({
       arrived: (items) => this.arrived(items),
       skipped: (number) => this.stream.skipped(number),
@@ -89,8 +88,7 @@ export class Pane {
     this.complain(null);
     if (document.activeElement !== this.query) this.query.value = typed;
     this.open.href = views.write(view);
-    this.look = this.looks();
-    this.list.redraw();
+    this.shown.redraw();
     this.list.follow(following && views.live(view));
     this.said();
     if (views.live(view)) this.live.start(views.filters(view));
@@ -123,13 +121,11 @@ export class Pane {
 
   setHighlight(highlight: string): void {
     if (this.view) this.view = { ...this.view, highlight };
-    this.look = this.looks();
-    this.list.redraw();
+    this.shown.redraw();
   }
 
   setWrap(on: boolean): void {
-    this.look = { ...this.looks(), wrap: on };
-    this.list.setWrap(on);
+    this.shown.setWrap(on);
   }
 
   /** Go to where the clock stands: the last line written until then comes to the end of what is in sight, or is marked. */
@@ -151,7 +147,7 @@ export class Pane {
 
   /** The address of the chosen line, or null. */
   get chosen(): string | null {
-    return this.selected === null ? null : this.look.permalink({ id: this.selected } as Line);
+    return this.selected === null ? null : permalink(this.selected);
   }
 
   end(): void {
@@ -260,8 +256,7 @@ export class Pane {
   private behind(): Search | null {
     const first = this.stream.lines.first;
     if (this.view === null || this.stream.following || first === null) return null;
-    const to = new Date(Date.parse(first.time) + 1).toISOString();
-    return new Search(views.filters(this.view), { to }, this.asking.signal, () => undefined);
+    return before(first, views.filters(this.view), this.asking.signal, () => undefined);
   }
 
   private arrived(items: Item[]): void {
@@ -273,11 +268,7 @@ export class Pane {
   }
 
   private fresh(): void {
-    const dated = this.dated();
-    if (dated !== this.look.dated) {
-      this.look = { ...this.looks(), wrap: this.look.wrap };
-      this.list.redraw();
-    } else this.list.refresh();
+    this.shown.refresh();
     this.said();
   }
 
@@ -307,25 +298,17 @@ export class Pane {
     this.empty.textContent = waits ? "Lines appear here the moment they are written." : "No lines in this range.";
   }
 
-  private complain(what: string | null): void {
-    this.wrong.hidden = what === null;
-    this.wrong.textContent = what;
-  }
-
-  private looks(): Look {
+  /** What the look of rows depends on. */
+  private asked(): Pick<Look, "find" | "gapLink"> {
     const view = this.view;
     return {
-      dated: this.dated(),
-      wrap: this.look?.wrap ?? false,
       find: view ? finder(parse(view.typed), view.highlight) : () => [],
-      permalink: (line) => `/logs/${encodeURIComponent(line.id)}`,
       gapLink: (gap) => (view ? views.write(views.gapView(view, gap.from, gap.to)) : "/logs"),
     };
   }
 
-  private dated(): boolean {
-    const today = new Date();
-    const ends = [this.stream.lines.first, this.stream.lines.last];
-    return ends.some((line) => line !== null && !sameDay(line.time, today));
+  private complain(what: string | null): void {
+    this.wrong.hidden = what === null;
+    this.wrong.textContent = what;
   }
 }

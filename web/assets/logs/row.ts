@@ -2,7 +2,7 @@
 
 import { make } from "../lib/dom";
 import { drawn } from "./dom";
-import { type Gap, type Line, tone } from "./line";
+import { type Gap, type Line, permalink, tone } from "./line";
 import { pieces, type Span } from "./text";
 import { clock, count, full, lines } from "./times";
 
@@ -13,7 +13,6 @@ export interface Look {
   dated: boolean;
   wrap: boolean;
   find: (plain: string) => Span[];
-  permalink: (line: Line) => string;
   gapLink: (gap: Gap) => string;
 }
 
@@ -41,7 +40,7 @@ function time(line: Line, look: Look): HTMLElement {
   const moment = make("time", {}, clock(line.time, look.dated));
   moment.dateTime = line.time;
   const link = make("a", {}, moment);
-  link.href = look.permalink(line);
+  link.href = permalink(line.id);
   link.title = `${full(line.time)} · ${line.time} · link to this line`;
   link.tabIndex = -1;
   return cell("log-time", link);

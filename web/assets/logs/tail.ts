@@ -2,21 +2,18 @@
 
 import { make } from "../lib/dom";
 import { button } from "./dom";
-import { List } from "./list";
+import type { Gap } from "./line";
 import { Live } from "./live";
 import { reading } from "./reading";
-import { gapRow, type Look, lineRow } from "./row";
-import { Stream } from "./stream";
-import { count, sameDay } from "./times";
+import { Shown } from "./shown";
+import { count } from "./times";
 
 /** Fill `root` with the lines that fit; `otherwise` is what stands there while there are none. */
 export class Tail {
   private readonly rows = make("div", { class: "log-list" });
   private readonly empty = make("p", { class: "log-empty" });
   private readonly more: HTMLButtonElement;
-  private readonly stream = new Stream();
-  private readonly list: List;
-  private look: Look;
+  private readonly shown: Shown;
   private down = false;
 
   constructor(
@@ -24,7 +21,6 @@ export class Tail {
     private readonly filters: Record<string, string>,
     otherwise: string,
   ) {
-    this.look = this.looks();
     this.more = button("", "log-new", () => this.follow(true), "Show them and follow again");
     this.empty.textContent = otherwise;
     this.more.hidden = true;
@@ -32,11 +28,14 @@ export class Tail {
     this.rows.setAttribute("aria-label", root.dataset.label ?? "Log lines");
     this.rows.tabIndex = 0;
     root.append(this.rows, this.empty, this.more);
-    this.list = new List(this.rows, {
-      items: () => this.stream.lines.items,
-      draw: (item) => (item.kind === "gap" ? gapRow(item, this.look) : lineRow(item, this.look)),
+    const question = new URLSearchParams(filters);
+    const asked = {
+      find: () => [],
+      gapLink: (gap: Gap) => `/logs?${question}&from=${encodeURIComponent(gap.from)}&to=${encodeURIComponent(gap.to)}`,
+    };
+    this.shown = new Shown(this.rows, () => asked, {
       near: () => undefined,
-      moved: () => this.down && this.list.atEnd() && this.follow(true),
+      moved: () => this.down && this.shown.list.atEnd() && this.follow(true),
     });
     reading(this.rows, {
       up: () => this.follow(false),
@@ -47,13 +46,13 @@ export class Tail {
   }
 
   begin(): void {
-    this.list.follow(true);
+    this.shown.list.follow(true);
     new Live({
       arrived: (items) => {
-        this.stream.arrived(items);
+        this.shown.stream.arrived(items);
         this.fresh();
       },
-      skipped: (number) => this.stream.skipped(number),
+      skipped: (number) => this.shown.stream.skipped(number),
       connection: () => undefined,
       refused: (reason) => {
         this.empty.textContent = reason;
@@ -62,40 +61,19 @@ export class Tail {
   }
 
   private follow(on: boolean): void {
-    if (on) this.stream.release();
+    const { stream, list } = this.shown;
+    if (on) stream.release();
     this.down = false;
-    this.stream.following = on;
-    this.list.follow(on);
+    stream.following = on;
+    list.follow(on);
     this.fresh();
   }
 
   private fresh(): void {
-    const dated = this.dated();
-    if (dated !== this.look.dated) {
-      this.look = this.looks();
-      this.list.redraw();
-    } else this.list.refresh();
-    const { lines, waiting } = this.stream;
+    this.shown.refresh();
+    const { lines, waiting } = this.shown.stream;
     this.empty.hidden = lines.length > 0;
     this.more.hidden = waiting.count === 0;
     this.more.textContent = `${count(waiting.count)} new ↓`;
-  }
-
-  private looks(): Look {
-    const question = new URLSearchParams(this.filters);
-    return {
-      dated: this.dated(),
-      wrap: false,
-      find: () => [],
-      permalink: (line) => `/logs/${encodeURIComponent(line.id)}`,
-      gapLink: (gap) => `/logs?${question}&from=${encodeURIComponent(gap.from)}&to=${encodeURIComponent(gap.to)}`,
-    };
-  }
-
-  private dated(): boolean {
-    const today = new Date();
-    return [this.stream.lines.first, this.stream.lines.last].some(
-      (line) => line !== null && !sameDay(line.time, today),
-    );
   }
 }
