@@ -32,7 +32,6 @@ QUESTIONS_IN_A_ROW, QUESTIONS_A_SECOND = 5.0, 1.0  # asked of the config server 
 LONGEST_WAIT = 3.0  # seconds
 
 PEOPLE = (VIEWER, OPERATOR, ADMIN)
-EVERYONE = (VIEWER, NODE)
 
 
 class Credential(BaseModel):

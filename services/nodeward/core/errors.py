@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 EXIT_OK = 0
 EXIT_FAILED = 1
-EXIT_USAGE = 2
 EXIT_CONFIG = 78  # sysexits' EX_CONFIG
 
 

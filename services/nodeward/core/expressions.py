@@ -21,7 +21,6 @@ Test = Callable[[Values], Any]
 Functions = Mapping[str, tuple[int, Callable[..., Any]]]  # name: how many arguments, what it does
 
 _INSERTED = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
-_EQUAL = (ast.Eq, ast.NotEq, ast.In, ast.NotIn)
 
 
 def as_text(value: Any) -> str:

@@ -35,10 +35,6 @@ def _copy_path(given: str) -> str:
     return given
 
 
-def _listed(given: Any) -> Any:
-    return [given] if isinstance(given, str) else given
-
-
 Word = Annotated[str, StringConstraints(max_length=65536, pattern=r"^[^\x00]*$")]
 CopyPath = Annotated[Word, AfterValidator(_copy_path)]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,62}$")]

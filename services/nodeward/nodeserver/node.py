@@ -34,7 +34,6 @@ class Node:
     def __init__(self, settings: NodeserverSettings, ground: Ground) -> None:
         self.settings = settings
         self._began = time.monotonic()
-        self._ground = ground
         self._memory_file = settings.data / "schedule.json"
         self.schedule = Schedule(memory.read(self._memory_file))
         self.memory = memory.Memory(self._memory_file, self.schedule)

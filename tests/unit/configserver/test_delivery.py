@@ -9,9 +9,10 @@ from nodeward.configserver.bundles import Bundles
 from nodeward.configserver.fleet import Fleet
 from nodeward.configserver.registry import Registry
 from nodeward.configserver.render import Files
-from nodeward.configserver.rollout.delivery import Delivery, digest_of
+from nodeward.configserver.rollout.delivery import Delivery
 from nodeward.configserver.rollout.releases import Releases
 from nodeward.configserver.verify import applied
+from nodeward.core import began
 from nodeward.core.errors import BadInput, NotFound
 from nodeward.core.settings import Settings
 from nodeward.store.sqlite_registry import SqliteRegistryShelf
@@ -84,7 +85,7 @@ def test_what_was_rolled_back_is_not_handed_out_again_until_there_is_another(reg
     good = handed(delivery, "db-1")
     apply(registry, CHANGED)
     bad = handed(delivery, "db-1")
-    delivery.release("db-1", good, refused=digest_of(bad), why="it was not well")
+    delivery.release("db-1", good, refused=began.digest(bad["files"]), why="it was not well")
     assert handed(delivery, "db-1") == good
     assert delivery.row("db-1")["refused"] == "it was not well"
     apply(registry, CHANGED.replace("5m", "6m"))
@@ -117,7 +118,7 @@ def test_what_is_no_bundle_of_that_node_is_not_released(delivery):
 
 def test_a_node_that_says_so_has_drifted(delivery):
     files = handed(delivery, "db-1")["files"]
-    delivery.hear("db-1", f"1 {digest_of({'files': files})}")
+    delivery.hear("db-1", f"1 {began.digest(files)}")
     assert delivery.row("db-1")["drift"] is False
     delivery.hear("db-1", "1 0123")
     assert delivery.row("db-1")["drift"] is True

@@ -53,7 +53,7 @@ let connection: Connection = "connecting";
 let since = new Date();
 
 /** The larger of two cursors: an answer to `join` may be ahead of the frames that come after it. */
-export const further = (one: string | null, other: string | null): string | null =>
+const further = (one: string | null, other: string | null): string | null =>
   one === null || (other !== null && Number(other) > Number(one)) ? other : one;
 
 class Room {

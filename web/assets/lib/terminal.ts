@@ -3,7 +3,7 @@
 import { Terminal } from "@xterm/xterm";
 import { colour } from "./dom";
 
-export const COLUMNS = 120;
+const COLUMNS = 120;
 const ROWS = 30;
 
 /**

@@ -1,7 +1,7 @@
 // Relative times that tick. Every <time datetime data-suffix> on the page is kept up to date, once a second while it is
 // seconds old and rarer later; the same words are made in words.py.
 
-export function lasting(seconds: number): string {
+function lasting(seconds: number): string {
   if (seconds < 60) return `${seconds} s`;
   const minutes = Math.floor(seconds / 60);
   if (minutes < 60) return `${minutes} m`;

@@ -3,7 +3,7 @@
 import { chip, FIELDS, parse, words } from "./query";
 import { RANGES, type Range, range, type View, withChip } from "./view";
 
-export const LEAST = 2;
+const LEAST = 2;
 export const MOST = 4;
 
 export interface Layout {

@@ -63,9 +63,6 @@ export interface LogRecord {
   path: string | null;
 }
 
-/** Syslog's severities, worst first. */
-export const LEVELS = ["emerg", "alert", "crit", "error", "warning", "notice", "info", "debug"] as const;
-
 /** How a level is drawn: eight severities and none, in five tones. */
 export type Tone = "error" | "warning" | "notice" | "info" | "debug" | "none";
 

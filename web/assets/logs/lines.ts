@@ -81,11 +81,6 @@ export class Lines {
     return this.dropped(this.items.splice(0, Math.max(0, this.items.length - most)));
   }
 
-  /** Keep at most `most` items by dropping the last ones. Return the lines dropped. */
-  trimEnd(most: number): Line[] {
-    return this.dropped(this.items.splice(most));
-  }
-
   /** Keep only the lines for which `wanted` holds. */
   filter(wanted: (line: Line) => boolean): void {
     this.items = this.items.filter((item) => item.kind === "line" && wanted(item));

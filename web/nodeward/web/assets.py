@@ -31,10 +31,6 @@ def mount(app: Flask) -> None:
             raise Unavailable(f"The web assets lack '{name}': run `npm run build` in web/ again.")
         return url_for("static", filename=f"dist/{known[name]}")
 
-    @app.template_global()
-    def has_asset(name: str) -> bool:
-        return name in _manifest()
-
     @app.after_request
     def keep(answer: Response) -> Response:
         if request.path.startswith("/static/dist/") and answer.status_code == 200:

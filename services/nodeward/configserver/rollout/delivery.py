@@ -14,7 +14,7 @@ from nodeward.configserver.bundles import Bundles, Kept
 from nodeward.configserver.registry import Registry
 from nodeward.configserver.rollout.releases import Release, Releases
 from nodeward.core import began, bundle, clock
-from nodeward.core.errors import BadInput, NodewardError, Problem
+from nodeward.core.errors import NodewardError
 
 PULL, ROLLOUT = "pull", "rollout"
 
@@ -120,10 +120,3 @@ class Delivery:
                     self._digests.clear()
                 self._digests[newest.etag] = known
         return known[1]
-
-
-def digest_of(given: Any) -> str:
-    """Return the digest of a bundle's files. Raise BadInput if it is none."""
-    if not isinstance(given, dict) or not isinstance(given.get("files"), dict):
-        raise BadInput("That is no bundle.", [Problem("files", "they are missing")])
-    return began.digest(given["files"])

@@ -22,7 +22,6 @@ from nodeward.core.errors import Conflict, Unavailable
 log = logging.getLogger(__name__)
 
 LEASE_SECONDS = 30.0
-ENDINGS = {0: records.DONE}
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "PYTHONPATH", "VIRTUAL_ENV")
 
 

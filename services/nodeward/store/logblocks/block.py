@@ -26,7 +26,6 @@ from nodeward.store.logblocks.rows import NEWLINE, Numbers, Rows, Stream
 PIECE_ROWS = 512
 PIECE_BYTES = 96 * 1024
 MINUTE = 60_000_000
-NO_LEVEL = 255
 
 COLUMNS = (
     "times", "seqs", "levels", "host_codes", "stream_codes", "ident_codes", "received", "places", "pids", "starts", "behind",
