@@ -11,22 +11,13 @@ from nodeward.configserver.rollout import room as rooms
 from nodeward.configserver.rollout.records import Records
 from nodeward.configserver.rollout.room import Room
 from nodeward.core.errors import Conflict, NotFound, Unavailable
+from support.clock import Clock
 from support.until import until
-
-
-class Clock:
-    """Monotonic time that a test moves on."""
-
-    def __init__(self):
-        self.now = 0.0
-
-    def __call__(self):
-        return self.now
 
 
 @pytest.fixture
 def clock():
-    return Clock()
+    return Clock(0.0)
 
 
 @pytest.fixture

@@ -7,19 +7,12 @@ import pytest
 
 from nodeward.configserver.throttle import FREE, LONGEST, MOST, Throttle
 from nodeward.core.errors import TooMany
-
-
-class Clock:
-    def __init__(self):
-        self.now = 0.0
-
-    def __call__(self):
-        return self.now
+from support.clock import Clock
 
 
 @pytest.fixture
 def clock():
-    return Clock()
+    return Clock(0.0)
 
 
 def wait(throttle, clock, who="ada"):

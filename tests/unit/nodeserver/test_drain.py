@@ -11,21 +11,14 @@ from nodeward.core import clock
 from nodeward.core.errors import Unavailable
 from nodeward.nodeserver.runbooks import record, tree
 from nodeward.nodeserver.runbooks.drain import CLOSED_SECONDS, WAITING_SECONDS, Drain
+from support.clock import Clock
 
 SECOND = 1_000_000
 
 
-class Clock:
-    def __init__(self):
-        self.at = clock.now()
-
-    def __call__(self):
-        return self.at
-
-
 @pytest.fixture
 def time():
-    return Clock()
+    return Clock(clock.now())
 
 
 @pytest.fixture
@@ -58,9 +51,9 @@ def test_where_nothing_runs_none_begins_until_that_is_lifted_or_runs_out(drain, 
     assert drain.lift() and not drain.lift()
     assert takes(drain)
     drain.look(force=False)
-    time.at += int(CLOSED_SECONDS * SECOND) - 1
+    time.now += int(CLOSED_SECONDS * SECOND) - 1
     assert not takes(drain)
-    time.at += 1
+    time.now += 1
     assert takes(drain)
 
 
@@ -70,7 +63,7 @@ def test_while_a_run_is_waited_for_it_may_still_be_called_for_and_a_rollout_that
     at_work(tmp_path, "one")
     assert [each["id"] for each in drain.look(force=False)] == ["one"]
     assert (takes(drain), takes(drain, called=True)) == (False, True)
-    time.at += int(WAITING_SECONDS * SECOND)
+    time.now += int(WAITING_SECONDS * SECOND)
     assert takes(drain)
 
 
@@ -107,7 +100,7 @@ def test_what_cannot_be_read_or_was_written_before_the_clock_was_set_back_keeps_
     (tmp_path / "drain.json").write_text("{")
     assert takes(drain)
     drain.look(force=False)
-    time.at -= 3600 * SECOND
+    time.now -= 3600 * SECOND
     assert takes(drain)
 
 

@@ -10,30 +10,20 @@ from nodeward.core.errors import ConfigError
 from nodeward.web.auth import RECHECK_SECONDS
 from nodeward.web.pages.settings import browser as named
 from nodeward.web.sessions import MOST_EACH, SECOND, Sessions
+from support.clock import Clock
 from support.web import Web, post, token
 
 HOUR = 3600 * SECOND
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
 
-class Clock:
-    """A clock that a test sets."""
-
-    def __init__(self) -> None:
-        self.now = 1_000 * HOUR
-
-    def __call__(self) -> int:
-        """Return the time."""
-        return self.now
+@pytest.fixture
+def clock() -> Clock[int]:
+    return Clock(1_000 * HOUR)
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def sessions(tmp_path: Path, clock: Clock) -> Sessions:
+def sessions(tmp_path: Path, clock: Clock[int]) -> Sessions:
     return Sessions(tmp_path / "web" / "sessions.json", 12, clock)
 
 
@@ -41,7 +31,7 @@ def begin(sessions: Sessions, name: str = "vera", mark: str = "m") -> str:
     return sessions.begin(name, mark, "192.0.2.7", FIREFOX)
 
 
-def test_a_session_lasts_while_somebody_is_there_and_a_while_longer(sessions: Sessions, clock: Clock) -> None:
+def test_a_session_lasts_while_somebody_is_there_and_a_while_longer(sessions: Sessions, clock: Clock[int]) -> None:
     identifier = begin(sessions)
     for _ in range(3):
         clock.now += 11 * HOUR
@@ -52,7 +42,7 @@ def test_a_session_lasts_while_somebody_is_there_and_a_while_longer(sessions: Se
     assert sessions.get(identifier) is None
 
 
-def test_a_restart_logs_nobody_out_and_nobody_back_in(sessions: Sessions, clock: Clock, tmp_path: Path) -> None:
+def test_a_restart_logs_nobody_out_and_nobody_back_in(sessions: Sessions, clock: Clock[int], tmp_path: Path) -> None:
     stays, goes = begin(sessions), begin(sessions)
     sessions.end([goes])
     again = Sessions(tmp_path / "web" / "sessions.json", 12, clock)
@@ -94,7 +84,7 @@ def test_a_changed_password_ends_the_other_sessions(sessions: Sessions) -> None:
     assert [bool(sessions.get(each)) for each in (one, other, another)] == [True, False, True]
 
 
-def test_a_person_has_so_many_sessions_and_no_more(sessions: Sessions, clock: Clock) -> None:
+def test_a_person_has_so_many_sessions_and_no_more(sessions: Sessions, clock: Clock[int]) -> None:
     ids = []
     for _ in range(MOST_EACH + 3):
         clock.now += SECOND
