@@ -140,11 +140,6 @@ def _wanted(source: str, asked: str | None) -> bool:
     return source == asked if asked else source != "nodeward"
 
 
-def unreachable() -> str:
-    """Return a URL where nothing listens."""
-    return f"http://127.0.0.1:{free_port()}"
-
-
 def _problem(status: int, detail: str) -> tuple[Any, int]:
     answer = jsonify(type="about:blank", title="", status=status, detail=detail, instance=request.path, errors=[])
     answer.content_type = "application/problem+json"

@@ -13,7 +13,6 @@ from nodeward.store.logblocks.day import Writer
 from nodeward.store.sqlite_logs import SqliteLogShelf
 from support.log_records import DAY, NOON, SECOND, Line, found, made, matches, raws
 
-LATER = NOON + 1000 * DAY
 ROWS = 64  # records in a block, here
 BLOCKS = sieve.BLOCKS + 4
 TODAY = "2026-11-24"
