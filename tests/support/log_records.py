@@ -6,11 +6,12 @@ from typing import Any
 
 from nodeward.core import batch as wire
 from nodeward.core.batch import Batch, Builder, Record
-from nodeward.store.base import FieldTerm, Found, LogQuery, LogShelf, Page, Term
+from nodeward.store.base import Effort, FieldTerm, Found, LogQuery, LogShelf, Page, Term
 
 NOON = 1_795_521_600_000_000  # 2026-11-24T12:00:00Z
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
+PATIENT = Effort(seconds=600)  # for an answer that is to be whole, however long the machine stands still meanwhile
 
 
 @dataclasses.dataclass(frozen=True)

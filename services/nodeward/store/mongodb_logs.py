@@ -228,10 +228,12 @@ class MongodbLogShelf(MomentShelf):
 
 
 def due(entries: Sequence[Entry], now: int) -> int | None:
-    """Return up to which sequence number batches shall be folded now, or None if that can wait."""
+    """Return up to which sequence number batches shall be folded now, or None if that can wait. A document is folded whole."""
     rows = size = 0
     for number, entry in enumerate(entries, 1):
         rows, size = rows + entry.count, size + entry.bytes
+        if number < len(entries) and entries[number].place == entry.place:
+            continue
         if rows >= FOLD_ROWS or size >= FOLD_BYTES or number >= FOLD_BATCHES:
             return entry.end
     if entries and entries[0].received <= now - FOLD_SECONDS * 1_000_000:

@@ -4,14 +4,15 @@ All that one commit stores is one document, whose id is the sequence number of i
 one writer gets each place in it, and whoever finds a place taken reads what lies there before trying the next. What was stored
 though its writer never heard so, because the connection broke, is found in the same way: it passes for a repeat.
 
-A document whose records were folded keeps its place, without its data, for `KEPT`: a writer that was away for less finds it.
+A document whose records were folded keeps its place, without its data, for `KEPT`, so that writers that are behind find it. One
+that was away for longer, or whose clock is another, may get a place where nobody reads any more. So each writer, once it has a
+place, looks how far folding is, and takes another one if folding has passed by.
 """
 
 import functools
 import logging
 import secrets
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -36,7 +37,6 @@ from nodeward.store.mongodb import Doc, Store, id_of, number_id
 log = logging.getLogger(__name__)
 
 KEPT = 600_000_000  # µs
-_TRUSTED = 30.0  # seconds after which a writer looks whether others wrote before it takes a place
 _CACHE_BYTES = 64 * 1024 * 1024
 _STREAMS = 200_000
 FOLD = "fold"
@@ -86,7 +86,6 @@ class Batches:
         self._cursors: OrderedDict[Stream, int] = OrderedDict()
         self._cache: OrderedDict[int, tuple[Hot, int]] = OrderedDict()
         self._cached, self._caching = 0, threading.Lock()
-        self._looked = time.monotonic()
         self._compressor = zstandard.ZstdCompressor(level=1)
         self._bytes = 0  # of what is not folded yet
         self.neighbours = Neighbours(self.unit)
@@ -210,12 +209,10 @@ class Batches:
         mark = self._marks.find_one({"_id": FOLD}) or {"folded": 1}
         if mark["folded"] > self.state.compacted:
             before, self.state = self.state.next_seq, self._load()
-            self._looked = time.monotonic()
             return self.state.next_seq > before
         entries: list[Entry] = []
         for document in self.table.find({"_id": {"$gte": number_id(self.state.next_seq)}}, {"data": 0}).sort("_id", 1):
             entries += _entries(document)
-        self._looked = time.monotonic()
         if not entries:
             return False
         self._remember(entries)
@@ -224,16 +221,15 @@ class Batches:
         return True
 
     def _commit(self, tickets: Sequence[Ticket]) -> bool:
+        before = self.state.next_seq
         with self._store.translated():
-            if time.monotonic() - self._looked > _TRUSTED:
-                self._find_others()
-            while (fresh := self._try(tickets)) is None:
+            while not self._try(tickets):
                 if not self._find_others():
                     self.state = self._load()
-        return bool(fresh)
+        return self.state.next_seq > before
 
-    def _try(self, tickets: Sequence[Ticket]) -> list[tuple[Entry, Hot]] | None:
-        """Store what is no repeat at the next place, in one document. Return None if somebody else has that place."""
+    def _try(self, tickets: Sequence[Ticket]) -> bool:
+        """Store what is no repeat at the next place, in one document. Return False if that place is not to be had."""
         place = seq = self.state.next_seq
         cursors: dict[Stream, int] = {}
         fresh: list[tuple[Entry, Hot]] = []
@@ -254,7 +250,7 @@ class Batches:
                 data.append(self._compressor.compress(plain))
                 seq += unit_rows.count
         if fresh and not self._store_document(place, seq, fresh, data):
-            return None
+            return False
         for ticket, found in zip(tickets, outcomes, strict=True):
             ticket.outcomes = found
         for entry, unit in fresh:
@@ -263,10 +259,13 @@ class Batches:
             self._cursors[stream] = cursor
         self._bytes += sum(entry.bytes for entry, _ in fresh)
         self.state = State((*self.state.entries, *(entry for entry, _ in fresh)), self.state.compacted, seq)  # type: ignore[arg-type]
-        self._looked = time.monotonic()
-        return fresh
+        return True
 
     def _store_document(self, place: int, end: int, fresh: list[tuple[Entry, Hot]], data: list[bytes]) -> bool:
+        """Store a document at a place. Return False if somebody else has it, or if it is one where nobody reads.
+
+        There folding has passed by: before this was written, so that it is in vain, or since, so that it passes for a repeat.
+        """
         pieces, count = "", 0
         if sum(map(len, data)) > mongodb.PIECE:
             pieces = f"{number_id(place)}-{secrets.token_hex(8)}"
@@ -277,7 +276,10 @@ class Batches:
             "pieces": pieces, "count": count, "data": [] if pieces else data,
         }  # fmt: skip
         if mongodb.insert(self.table, document):
-            return True
+            mark = self._marks.find_one({"_id": FOLD}) or {"folded": 1}
+            if mark["folded"] <= place:
+                return True
+            self.table.delete_one({"_id": document["_id"], "by": self._me, "folded": None})
         mongodb.drop_pieces(self._pieces, pieces, count)
         return False
 
