@@ -133,11 +133,16 @@ class Files:
             return False
         if (ended := self._original(stream, size)) is not None:
             return self._take_over(stream, size, ended)
-        likely = time.monotonic() - stream.active < PATIENCE and any(
-            other is not stream and (other.life.copied(stream.read, size) if other.life.offset else other.due)
+        alike = [
+            other
             for other in self._by_stem[stream.stem]
-        )
-        stream.judged = not likely
+            if other is not stream and (other.life.copied(stream.read, size) if other.life.offset else other.due)
+        ]
+        if time.monotonic() - stream.active >= PATIENCE:
+            alike = [other for other in alike if other.rewritten()]  # nobody may have looked for that long
+            for other in alike:
+                self._wake(other)
+        stream.judged = not alike
         return stream.judged
 
     def close(self, stream: Stream) -> None:
@@ -259,8 +264,8 @@ class Files:
             if directory not in listings:
                 listings[directory] = discover.inodes(directory)
             path = f"{directory}/{listings[directory].get(life.inode, '')}"
-            if _leads_to(path, key) and not path.endswith(discover.COMPRESSED):
-                self._rotation(key, path, life.path, os.stat(path))
+            if (status := _status(path, key)) is not None and not path.endswith(discover.COMPRESSED):
+                self._rotation(key, path, life.path, status)
             elif clock.now() - life.born > RETAIN * 1_000_000 and listings[directory]:
                 del self._lives[key]
                 self._forget(life.generation)
@@ -353,11 +358,16 @@ def _newest(lives: Iterable[Life]) -> tuple[dict[Key, Life], list[Life]]:
 
 
 def _leads_to(path: str, key: Key) -> bool:
+    return _status(path, key) is not None
+
+
+def _status(path: str, key: Key) -> os.stat_result | None:
+    """Return the status of the file at `path`, None if that is another one, or none."""
     try:
         status = os.stat(path)
     except OSError:
-        return False
-    return (status.st_dev, status.st_ino) == key[1:]
+        return None
+    return status if (status.st_dev, status.st_ino) == key[1:] else None
 
 
 def _holds(path: str, life: Life, rest: Chunk) -> bool:

@@ -119,6 +119,15 @@ class Stream:
         status = os.fstat(self._file)
         return self._more or status.st_size != self.life.offset + len(self._held) or status.st_mtime_ns != self._mtime
 
+    def rewritten(self) -> bool:
+        """Say whether the file is plainly another than what was read of it: its next turn begins another life."""
+        try:
+            status = self.status() if self.is_open else os.stat(self.path)
+            head = self.read(len(self._head), 0) if self.is_open else b""
+        except OSError:
+            return False
+        return not self.trouble and (status.st_size < self.life.offset or head != self._head)
+
     def take(self, final: bool = False) -> Chunk | None:
         """Return the next whole records, None if there are none yet; with `final`, the last line too, if it has no newline.
 
