@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from fakes.config import FakeConfig
 from support import mongodb as engine
@@ -14,6 +15,16 @@ from support import ports
 
 ROOT = Path(__file__).resolve().parents[1]
 PLUGINS = Path("/usr/lib/nagios/plugins")
+
+# An example has no deadline: on a machine with other work it may stand still at any time. And every run tries the same ones, so
+# that what one run finds, the next one shows again; the long rounds go on looking for others.
+settings.register_profile(
+    "nodeward",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=os.environ.get("NODEWARD_TORTURE") != "long",
+)
+settings.load_profile("nodeward")
 
 
 def _chromium() -> str | None:

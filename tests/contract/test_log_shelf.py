@@ -15,7 +15,7 @@ from nodeward.core.batch import Batch
 from nodeward.core.errors import BadInput, NotFound
 from nodeward.store.base import Effort, FieldTerm, LogQuery, LogShelf, Outcome, Term
 from nodeward.store.logblocks import brake
-from support.log_records import DAY, NOON, SECOND, Line, found, made, matches, pages, raws
+from support.log_records import DAY, NOON, PATIENT, SECOND, Line, found, made, matches, pages, raws
 from support.stores import STORES, log_shelf, uri_of
 
 Opener = Callable[[], LogShelf]
@@ -189,7 +189,7 @@ def test_kills_at_any_moment_lose_and_duplicate_nothing_acknowledged(
         process.kill()
         begin = max([begin, *map(int, process.stdout.read().split())])
         process.stdout.close()
-        process.wait(10)
+        process.wait()
     shelf = log_shelf(store, place)
     compact_all(shelf)
     got = [one.record.raw for one in found(shelf)]
@@ -197,7 +197,7 @@ def test_kills_at_any_moment_lose_and_duplicate_nothing_acknowledged(
     assert set(got) >= {b"%d %d" % (part, n) for part in range(begin + 1) for n in range(5)}
     assert sum(total.records for total in shelf.sources()) == len(got)
     query = LogQuery(start=NOON - DAY, end=NOON + DAY)
-    assert sum(sum(one.levels.values()) for one in shelf.histogram(query, 10).bins) == len(got)
+    assert sum(sum(one.levels.values()) for one in shelf.histogram(query, 10, PATIENT).bins) == len(got)
     shelf.close()
 
 
@@ -291,7 +291,7 @@ def test_pages_go_on_where_the_one_before_ended_in_both_orders(
     assert newest == oldest[::-1]
     assert len({one.id for one in newest}) == 27
     assert [one.record.time for one in oldest] == sorted(one.record.time for one in oldest)
-    assert all(page.complete for page in pages(shelf, MINE, limit=3))
+    assert all(page.complete for page in pages(shelf, MINE, limit=3, effort=PATIENT))
 
 
 def test_a_cursor_that_is_none_is_refused(shelf: LogShelf) -> None:
@@ -500,10 +500,10 @@ def test_waiting_ends_when_something_arrives(shelf: LogShelf) -> None:
     cursor = shelf.follow(LogQuery(), None, 1).cursor
     assert shelf.wait(cursor, 0.01) is False
     woken: list[bool] = []
-    waiter = threading.Thread(target=lambda: woken.append(shelf.wait(cursor, 30)))
+    waiter = threading.Thread(target=lambda: woken.append(shelf.wait(cursor, 100)))
     waiter.start()
     shelf.append([made([b"one"])], NOON)
-    waiter.join(timeout=10)
+    waiter.join()
     assert woken == [True]
 
 
@@ -519,7 +519,7 @@ def test_a_histogram_counts_every_record_of_the_range_by_level(
     for start, end in ((NOON, NOON + 1000 * SECOND), (NOON + 7, NOON + 333 * SECOND + 1), (NOON + 59, NOON + 61)):
         for bins in (3, 20, 500):
             query = LogQuery(nodes=("web-1",), start=start, end=end)
-            counted = shelf.histogram(query, bins)
+            counted = shelf.histogram(query, bins, PATIENT)
             assert counted.exact
             assert len(counted.bins) <= bins
             assert (counted.bins[0].start, counted.bins[-1].end) == (start, end)
@@ -529,7 +529,7 @@ def test_a_histogram_counts_every_record_of_the_range_by_level(
                     level: count for level in range(3) if (count := sum(line.level == level for line in inside))
                 }
             words = LogQuery(nodes=("web-1",), start=start, end=end, terms=(Term(b"y"),))
-            assert sum(sum(one.levels.values()) for one in shelf.histogram(words, bins).bins) == 0
+            assert sum(sum(one.levels.values()) for one in shelf.histogram(words, bins, PATIENT).bins) == 0
 
 
 def test_a_histogram_that_would_cost_too_much_says_it_is_not_exact(shelf: LogShelf) -> None:
@@ -537,7 +537,7 @@ def test_a_histogram_that_would_cost_too_much_says_it_is_not_exact(shelf: LogShe
         shelf.append([made(seconds(100), source=f"s{part}")], NOON)
         compact_all(shelf)
     query = LogQuery(start=NOON, end=NOON + 100 * SECOND, terms=(Term(b"line"),))
-    assert shelf.histogram(query, 10).exact
+    assert shelf.histogram(query, 10, PATIENT).exact
     assert not shelf.histogram(query, 10, Effort(bytes=1)).exact
 
 
@@ -560,12 +560,12 @@ def test_the_most_frequent_values_come_first(
     shelf.append([made(lines)], NOON)
     settle(shelf)
     query = LogQuery(nodes=("web-1",), start=NOON, end=NOON + DAY)
-    top = shelf.top(query, name, 5)
+    top = shelf.top(query, name, 5, PATIENT)
     assert top.exact
     assert top.values == want
-    assert shelf.top(query, name, 1).values == want[:1]
+    assert shelf.top(query, name, 1, PATIENT).values == want[:1]
     nothing = LogQuery(nodes=("web-1",), start=NOON, end=NOON + DAY, terms=(Term(b"absent"),))
-    assert shelf.top(nothing, name, 5).values == []
+    assert shelf.top(nothing, name, 5, PATIENT).values == []
 
 
 def test_the_totals_of_each_source_are_kept(opener: Opener) -> None:
@@ -593,7 +593,7 @@ def test_many_small_senders_do_not_make_many_blocks(shelf: LogShelf) -> None:
         shelf.append([made([Line(b"tick %d" % part, NOON + part)], node=f"n{part}")], NOON)
         shelf.compact(LATER)
     compact_all(shelf)
-    page = shelf.search(LogQuery(terms=(Term(b"ick", left=False, right=False),)), limit=100)
+    page = shelf.search(LogQuery(terms=(Term(b"ick", left=False, right=False),)), limit=100, effort=PATIENT)
     assert len(page.items) == 70
     assert page.scanned.blocks < 20
 
@@ -660,7 +660,7 @@ def test_where_more_comes_than_is_compacted_appending_waits_and_nothing_is_refus
     sender.join(0.3)
     assert outcomes == []
     assert compact_all(shelf) > 0
-    sender.join(30)
+    sender.join()
     assert outcomes == [Outcome(1, 0)]
     for part in range(2):
         shelf.append([made([b"z" * 40_000], first=150_000 + part * 50_000)], NOON)

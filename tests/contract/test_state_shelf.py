@@ -223,7 +223,7 @@ def test_a_kill_leaves_whole_changes_and_all_that_were_acknowledged(store: str, 
         acknowledged = int(process.stdout.readline())
     os.kill(process.pid, signal.SIGKILL)
     acknowledged = max([acknowledged, *map(int, process.stdout.read().split("\n")[:-1])])
-    process.wait(10)
+    process.wait()
     process.stdout.close()
     shelf = open_states(store, tmp_path)
     loaded = shelf.load()

@@ -11,7 +11,7 @@ from nodeward.store.logblocks import compactor, sieve
 from nodeward.store.logblocks.compactor import Inline
 from nodeward.store.logblocks.day import Writer
 from nodeward.store.sqlite_logs import SqliteLogShelf
-from support.log_records import DAY, NOON, SECOND, Line, found, made, matches, raws
+from support.log_records import DAY, NOON, PATIENT, SECOND, Line, found, made, matches, raws
 
 ROWS = 64  # records in a block, here
 BLOCKS = sieve.BLOCKS + 4
@@ -104,9 +104,9 @@ def test_a_block_that_a_sieve_passes_over_is_not_opened(root: Path) -> None:
 def test_histograms_and_top_values_of_a_word_are_the_same_with_a_sieve(root: Path) -> None:
     shelf = filled(root)
     query = LogQuery(terms=(Term(b"only5"),), start=NOON - DAY, end=NOON + DAY)
-    before = shelf.histogram(query, 50), shelf.top(query, "host", 10)
+    before = shelf.histogram(query, 50, PATIENT), shelf.top(query, "host", 10, PATIENT)
     gather(shelf)
-    assert (shelf.histogram(query, 50), shelf.top(query, "host", 10)) == before
+    assert (shelf.histogram(query, 50, PATIENT), shelf.top(query, "host", 10, PATIENT)) == before
     assert sum(count for each in before[0].bins for count in each.levels.values()) == ROWS // 2
     shelf.close()
 

@@ -291,9 +291,9 @@ def test_no_line_makes_a_format_fail_in_another_way_than_by_saying_so(format_, l
      b'1 - - [10/Oct/2026:13:55:36 +0000] "' + b"\\" * 300_000, b"<34>1 - - - - - [a" + b' b="c"' * 60_000],
 )  # fmt: skip
 def test_no_line_costs_unbounded_time(format_, line):
-    began = clocks.perf_counter()
+    began = clocks.thread_time()  # what others take of the machine is not the format's
     assert _one(format_, line).raw == line
-    assert clocks.perf_counter() - began < 1.0
+    assert clocks.thread_time() - began < 1.0
 
 
 def test_numbers_since_1970_are_told_apart_by_their_size():
