@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from fakes.sink import Sink
+from nodeward.tailflog import spool
 
 LONG = os.environ.get("NODEWARD_TORTURE") == "long"
 
@@ -85,9 +86,7 @@ class Following:
         self.under, self.program = under, ["-m", "nodeward.tailflog.main"]
         self._revision = 0
         self.configure(sources)
-        token = self.var / "secrets" / "nodeserver" / "token"
-        token.parent.mkdir(parents=True, exist_ok=True)
-        token.write_text(sink.token or "token")
+        self.give_token(sink.token or "token")
 
     def configure(self, sources: list[dict[str, Any]]) -> None:
         """Write the bundle, as the node server does: staged, then renamed."""
@@ -121,7 +120,7 @@ class Following:
             self._process.wait()
             self._process = None
 
-    def died(self, seconds: float = 20.0) -> None:
+    def died(self, seconds: float = 60.0) -> None:
         """Wait until it has ended by itself."""
         assert self._process is not None
         self._process.wait(timeout=seconds)
@@ -131,7 +130,7 @@ class Following:
         """End it as supervisor does; return its exit code."""
         assert self._process is not None
         self._process.terminate()
-        code = self._process.wait(timeout=20)
+        code = self._process.wait(timeout=60)
         self._process = None
         return code
 
@@ -163,6 +162,25 @@ class Following:
         """Return what it has said on the screen."""
         path = self.var / "screen"
         return path.read_text() if path.exists() else ""
+
+    def spooled(self) -> list[bytes]:
+        """Return the batches that lie in its spool whole: a power cut takes none of them away any more."""
+        bodies = []
+        for path in sorted((self.var / "tailflog" / "spool").glob("*.seg")):
+            with path.open("rb") as segment:
+                place = 0
+                while frame := spool._read(segment.fileno(), int(path.stem), place):
+                    bodies.append(frame.body)
+                    place = frame.after.byte
+        return bodies
+
+    def give_token(self, text: str) -> None:
+        """Put `text` in the token's place, as the node server does: staged, then renamed."""
+        path = self.var / "secrets" / "nodeserver" / "token"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        staged = path.with_suffix(".new")
+        staged.write_text(text)
+        staged.replace(path)
 
     def __enter__(self) -> Self:
         try:
@@ -226,7 +244,7 @@ def copytruncate(writer: Writer, copy: Path) -> None:
     os.truncate(writer.path, 0)
 
 
-def until(true: Callable[[], bool], seconds: float = 15.0, what: str = "it did not come true") -> None:
+def until(true: Callable[[], bool], seconds: float = 60.0, what: str = "it did not come true") -> None:
     """Wait until `true()`; fail with `what` after so long."""
     deadline = time.monotonic() + seconds
     while not true():
@@ -239,7 +257,7 @@ def source(logs: Path, pattern: str = "*.log", name: str = "app", **more: Any) -
     return {"source": name, "paths": [f"{logs}/{pattern}"], "format": "raw", **more}
 
 
-def all_came(sink: Sink, *writers: Writer, seconds: float = 20.0) -> None:
+def all_came(sink: Sink, *writers: Writer, seconds: float = 60.0) -> None:
     """Wait until everything written is in the sink's store; fail if anything is lost, there twice, or torn."""
     written = [text for writer in writers for text in writer.written]
     sink.wait_for(len(written), seconds + len(written) / 2000)

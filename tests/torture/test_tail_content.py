@@ -1,10 +1,13 @@
 """What a line may hold, how many files there may be, what a wrong pattern may cost."""
 
+import statistics
 import time
+from pathlib import Path
 
 import psutil
 import pytest
 
+from fakes.sink import Sink
 from torture.harness import LONG, Following, Writer, all_came, source, until
 
 ODD = [
@@ -73,12 +76,17 @@ def test_thousands_of_idle_files_cost_little_and_one_line_in_any_is_seen_at_once
         assert time.monotonic() - began < 30 + count / 200
         process = psutil.Process(following.pid)
         until(lambda: _share(process) < 0.1, 60, "it did not come to rest")
-        began = time.monotonic()
-        with (logs / f"idle{count // 2}.log").open("ab") as file:
-            file.write(b"two\n")
-        sink.wait_for(count + 1)
-        assert time.monotonic() - began < 2.0
+        assert statistics.median(_delay(sink, logs / f"idle{count // 5 * part}.log") for part in range(5)) < 2.0
         assert process.memory_info().rss < 100 * 1024**2 + count * 8 * 1024
+
+
+def _delay(sink: Sink, path: Path) -> float:
+    """Return how long it takes until a line that is added to this file has come."""
+    before, began = len(sink.raws()), time.monotonic()
+    with path.open("ab") as file:
+        file.write(b"two\n")
+    sink.wait_for(before + 1)
+    return time.monotonic() - began
 
 
 def _share(process: psutil.Process) -> float:
@@ -95,7 +103,7 @@ def test_one_hot_file_does_not_starve_many_cold_ones(sink, logs, follow):
     with follow():
         for writer in cold:
             writer.write(1)
-        until(lambda: sum(raw.startswith(b"cold") for raw in sink.raws()) == len(cold), 40)
+        until(lambda: sum(raw.startswith(b"cold") for raw in sink.raws()) == len(cold))
         all_came(sink, hot, *cold, seconds=90)
 
 
@@ -108,6 +116,6 @@ def test_a_hostile_pattern_costs_neither_a_line_nor_the_others_time(tmp_path, si
         tmp_path, sink, [source(logs, "*.txt", "bad", format={"pattern": pattern}), source(logs, "*.log", "other")]
     ):
         other.write(2000)
-        sink.wait_for(2000, 20, "other")
-        stored = sink.wait_for(900, 30, "bad")
+        sink.wait_for(2000, source="other")
+        stored = sink.wait_for(900, source="bad")
         assert stored == lines * 300

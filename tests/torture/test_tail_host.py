@@ -51,7 +51,7 @@ def test_a_file_system_that_fails_is_said_and_read_on_once_it_answers(tmp_path, 
         writer.write(50)
         until(lambda: f"cannot be read: {os.strerror(number)}" in following.said())
         fault(0, 0)
-        all_came(sink, writer, seconds=30)
+        all_came(sink, writer)
         assert "can be read again" in following.said() and "Traceback" not in following.said()
 
 
@@ -143,7 +143,7 @@ def test_what_happened_while_inotifys_queue_overflowed_is_found(sink, logs, foll
             writers[0].write(10)
         finally:
             following.thaw()
-        all_came(sink, *writers, late, seconds=40)
+        all_came(sink, *writers, late)
 
 
 @contextmanager
@@ -174,7 +174,7 @@ def test_a_disk_that_is_full_pauses_reading_and_goes_on_when_there_is_room(sink,
         until(lambda: "the spool cannot be written (No space left on device)" in following.said())
         remount("size=64m")
         sink.again()
-        all_came(sink, writer, seconds=40)
+        all_came(sink, writer)
         assert following.stop() == 0
         following.start()
         writer.write(10)

@@ -106,7 +106,7 @@ def test_a_copy_has_the_open_record_whole(sink, logs, follow, pattern):
             writer.raw(rest + b"\n")
             copytruncate(writer, logs / f"app.log.{number}")
         writer.records(1)
-        all_came(sink, writer, seconds=40)
+        all_came(sink, writer)
 
 
 def test_a_file_that_vanishes_with_an_open_record_gives_it_all_the_same(sink, logs, follow):
@@ -158,7 +158,7 @@ def test_sigkill_at_random_moments_tears_no_record(sink, logs, follow):
         finally:
             stop.set()
             thread.join()
-        all_came(sink, writer, seconds=60)
+        all_came(sink, writer)
 
 
 def test_a_changed_rule_applies_from_where_the_file_is_read(sink, logs, follow):

@@ -102,7 +102,7 @@ def test_a_writer_that_races_copytruncate_loses_at_most_what_lay_in_neither_file
             stop.set()
             thread.join()
         readable |= whole(writer.path)
-        until(lambda: readable <= set(sink.raws()), 30)
+        until(lambda: readable <= set(sink.raws()))
         verdict = judge(writer.written, sink.raws())
         assert not verdict.duplicated and not verdict.torn, str(verdict)
         assert not {text.encode() for text in verdict.lost} & readable
@@ -181,7 +181,7 @@ def test_many_files_rotated_twenty_times_a_second_lose_nothing(sink, logs, follo
                 writer.write(5)
                 writer.rotate(f"{writer.path.name}.{turn}")
             time.sleep(0.05)  # the rate is the case
-        all_came(sink, *writers, seconds=30)
+        all_came(sink, *writers)
 
 
 def test_a_link_that_is_switched_leads_to_the_new_file(tmp_path, sink, logs, follow):
