@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 from fakes.three_roles import ThreeRoles
 from nodeward.core import clock
 from nodeward.core.backup import PATH
-from nodeward.core.errors import NotAuthenticated
+from nodeward.core.errors import NodewardError, NotAuthenticated
 from support.log_records import Line, made
 from support.until import until
 
@@ -88,14 +87,15 @@ def pouring(appliance: ThreeRoles, acknowledged: list[int]) -> Iterator[None]:
     ending = threading.Event()
 
     def pour() -> None:
-        offset = 0
-        for number in count():
-            texts = [b"line %07d" % (number * LINES + n) for n in range(LINES)]
-            appliance.send(made([Line(text, clock.now()) for text in texts], first=offset)[1])
-            offset += sum(len(text) + 1 for text in texts)
-            acknowledged.append((number + 1) * LINES)
-            if ending.wait(0.02):
-                return
+        number = offset = 0
+        while not ending.wait(0.02):
+            texts = [b"line %07d" % (number + n) for n in range(LINES)]
+            try:
+                appliance.send(made([Line(text, clock.now()) for text in texts], first=offset)[1])
+            except NodewardError:
+                continue  # it is sent again
+            number, offset = number + LINES, offset + sum(len(text) + 1 for text in texts)
+            acknowledged.append(number)
 
     thread = threading.Thread(target=pour)
     thread.start()

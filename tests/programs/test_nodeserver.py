@@ -223,7 +223,7 @@ def test_a_check_that_the_monitor_wants_runs_now(node, monitor):
     node.wait_until_ready()
     monitor.wait_for(lambda: monitor.of("load"))
     monitor.wanted = [{"node": "web-1", "service": "load"}, {"node": "nix", "service": None}]
-    monitor.wait_for(lambda: len(monitor.of("load")) == 2)
+    monitor.wait_for(lambda: len(monitor.of("load")) > 1)  # and again with every further answer
 
 
 def test_it_tells_about_its_machine_and_about_itself(node):

@@ -119,7 +119,7 @@ def ask_as_a_node(world: World) -> None:
     world.local("GET", "/api/v1/peers/rogue/ping?count=1")
     for book in ("carry-there", "carry-here", "call-there"):
         run = world.local("POST", "/api/v1/runs", {"runbook": book, "parameters": {}})["id"]
-        until(lambda run=run: world.local("GET", f"/api/v1/runs/{run}")["ended"], 60)
+        until(lambda run=run: world.local("GET", f"/api/v1/runs/{run}")["ended"], 120)
 
 
 def _csrf(browser: Any, url: str) -> str:
