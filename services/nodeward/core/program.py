@@ -66,8 +66,10 @@ class Worker:
         return self._thread.is_alive()
 
     def _loop(self) -> None:
-        while not self._stopping.is_set():
+        while True:
             self._wake.clear()
+            if self._stopping.is_set():  # looked at after clearing: `stop` sets this first, and then wakes
+                return
             try:
                 busy = self._unit()
             except NodewardError as error:
