@@ -74,6 +74,19 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.fail(f"NODEWARD_REQUIRE asks for {name}, but there is {reason}")
 
 
+@pytest.fixture(autouse=True)
+def _process_as_found() -> Iterator[None]:
+    """What a test changes in this process for good would befall whichever tests this worker happens to run afterwards."""
+    before = _of_this_process()
+    yield
+    assert _of_this_process() == before, "the test left this process another one than it found"
+
+
+def _of_this_process() -> tuple[str, str]:
+    status = Path("/proc/self/status").read_text()
+    return next(line for line in status.splitlines() if line.startswith("Umask")), os.getcwd()
+
+
 @pytest.fixture
 def free_port() -> Callable[[], int]:
     """Return a function that gives a port nobody listens on."""

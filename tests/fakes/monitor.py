@@ -35,7 +35,7 @@ class FakeMonitor(Serving):
         """Return the results of one service."""
         return [result for result in list(self.results) if result.service == service]
 
-    def wait_for(self, condition: Callable[[], Any], seconds: float = 60.0) -> Any:
+    def wait_for(self, condition: Callable[[], Any], seconds: float = 90.0) -> Any:
         """Return what `condition` gives once that is true. Fail the test if it does not become so."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:

@@ -85,12 +85,12 @@ class NodeserverProcess:
         """Return what it wrote to the screen."""
         return (self.var / "screen").read_text()
 
-    def wait_until_ready(self, seconds: float = 60.0) -> None:
+    def wait_until_ready(self, seconds: float = 90.0) -> None:
         """Wait until it has its configuration and answers."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             try:
-                answer = urllib3.request("GET", f"http://127.0.0.1:{self.port}/readyz", retries=False, timeout=5)
+                answer = urllib3.request("GET", f"http://127.0.0.1:{self.port}/readyz", retries=False, timeout=10)
                 if answer.status == 200:
                     return
             except urllib3.exceptions.HTTPError:

@@ -59,7 +59,7 @@ class RunbookAppliance(RegistryServer):
         """End a node's node server."""
         process = self._nodes.pop(name)
         process.kill() if kill else process.terminate()
-        process.wait(30)
+        process.wait(60)
 
     def node(self, name: str = NODE, token: str | None = None) -> Client:
         """Return a client of a node's node server for whoever has a token, by default the administrator."""
@@ -72,7 +72,7 @@ class RunbookAppliance(RegistryServer):
 
     def wait_for_node(self, name: str) -> None:
         """Wait until a node's node server is ready."""
-        until(lambda: self._is_node_ready(name), 60, every=0.1)
+        until(lambda: self._is_node_ready(name), 90, every=0.1)
 
     def run(self, runbook: str, node: str = NODE, **parameters: Any) -> dict[str, Any]:
         """Run a runbook to its end; return its row, with what it printed as `output`."""
@@ -80,7 +80,7 @@ class RunbookAppliance(RegistryServer):
         run = client.post("/api/v1/runs", {"runbook": runbook, "parameters": parameters})["id"]
         return self.over(run, node)
 
-    def over(self, run: str, node: str = NODE, seconds: float = 90.0) -> dict[str, Any]:
+    def over(self, run: str, node: str = NODE, seconds: float = 100.0) -> dict[str, Any]:
         """Wait for a run's end; return its row, with what it printed as `output`."""
         client = self.node(node)
         row: dict[str, Any] = until(

@@ -7,12 +7,12 @@ import shutil
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
 from support.ports import free_port
+from support.until import until
 
 SSHD = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin")
 
@@ -44,6 +44,7 @@ class User:
     def __enter__(self) -> Self:
         with _alone():
             subprocess.run(["userdel", "-f", self.name], capture_output=True, check=False)
+            shutil.rmtree(self.home, ignore_errors=True)  # of a run that was killed
             subprocess.run(
                 ["useradd", "-m", "-d", self.home, "-s", "/bin/sh", self.name], check=True, capture_output=True
             )
@@ -55,6 +56,14 @@ class User:
         with _alone():
             subprocess.run(["userdel", "-f", self.name], capture_output=True, check=False)
         shutil.rmtree(self.home, ignore_errors=True)
+
+    def let_in(self, public: Path) -> None:
+        """Let whoever has that key in, as ssh-copy-id does: the files are the user's own, so that sshd may read them."""
+        folder = self.home / ".ssh"
+        folder.mkdir()
+        (folder / "authorized_keys").write_text(public.read_text())
+        for each in (folder, folder / "authorized_keys"):
+            shutil.chown(each, self.name)
 
     def hash(self) -> str:
         """Return what /etc/shadow has of the password."""
@@ -85,17 +94,23 @@ class Sshd:
         )
         with (self.folder / "log").open("wb") as log:
             self.process = subprocess.Popen([SSHD, "-D", "-e", "-f", config], stderr=log)
-        until = time.monotonic() + 20
-        while time.monotonic() < until:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
-                return self
-            except OSError:
-                time.sleep(0.05)
-        raise AssertionError((self.folder / "log").read_text())
+        try:
+            until(self._listens)
+        except AssertionError:
+            self.process.kill()
+            raise
+        return self
+
+    def _listens(self) -> bool:
+        assert self.process.poll() is None, (self.folder / "log").read_text()
+        try:
+            socket.create_connection(("127.0.0.1", self.port), 1).close()
+        except OSError:
+            return False
+        return True
 
     def __exit__(self, kind: object, *_: object) -> None:
         self.process.terminate()
-        self.process.wait(10)
+        self.process.wait(60)
         if kind is not None:
             print((self.folder / "log").read_text())  # why it let nobody in

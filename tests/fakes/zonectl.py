@@ -2,7 +2,7 @@
 """A small real service with a console: zones, each a process that listens on a port, with players in a file.
 
 zonectl.py FOLDER        the console; this node's zones are in FOLDER/<NODEWARD_NODE>
-zonectl.py FOLDER serve ZONE PORT
+zonectl.py FOLDER serve ZONE SOCKET
 """
 
 import contextlib
@@ -40,11 +40,12 @@ def open_(zone: str) -> str:
         raise Refused(f"{zone} is open already")
     if (FOLDER / "full").exists():
         raise Refused("no room for another zone")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    process = subprocess.Popen([sys.executable, __file__, sys.argv[1], "serve", zone, str(port)], start_new_session=True,
-                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+    with socket.create_server(("127.0.0.1", 0)) as listening:  # from now on, not when the zone's own process has begun
+        port, number = listening.getsockname()[1], listening.fileno()
+        process = subprocess.Popen(
+            [sys.executable, __file__, sys.argv[1], "serve", zone, str(number)], start_new_session=True, pass_fds=[number],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
     keep(zone, {"port": port, "pid": process.pid, "players": [], "members": []})
     return f"{zone} is open on port {port}"
 
@@ -99,8 +100,8 @@ def console() -> None:
             print(f"refused: {type(error).__name__}")
 
 
-def serve(port: int) -> None:
-    listening = socket.create_server(("127.0.0.1", port))
+def serve(number: int) -> None:
+    listening = socket.socket(fileno=number)
     listening.settimeout(1.0)
     until = time.monotonic() + 600  # a test that forgot it leaves nothing behind for long
     while time.monotonic() < until:

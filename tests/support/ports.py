@@ -13,8 +13,6 @@ BLOCK = 100
 BLOCKS = 200
 FIRST = 12_000  # 12,000 to 31,999; the system begins at 32,768
 
-_held: list[socket.socket] = []  # a name for each block that is this process's; the system forgets it with the process
-
 
 def free_port() -> int:
     """Return a port nobody listens on, by TCP or UDP, at any address."""
@@ -37,7 +35,7 @@ def _hold(first: int) -> bool:
     except OSError:
         name.close()
         return False
-    _held.append(name)
+    name.detach()  # open until the process ends
     return True
 
 

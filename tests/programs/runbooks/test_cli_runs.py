@@ -79,7 +79,7 @@ def test_a_question_is_answered_and_a_secret_comes_from_a_file(appliance, tmp_pa
     secret = tmp_path / "secret"
     secret.write_text("open-sesame\n")
     row = json.loads(said(appliance.nodeward("run", "ask", "--from-file", f"word={secret}", "-o", "json")))
-    until(lambda: "asking" in said(appliance.nodeward("runs", "--runbook", "ask")), 30)
+    until(lambda: "asking" in said(appliance.nodeward("runs", "--runbook", "ask")))
     shown = appliance.nodeward("runs", "show", row["id"])
     assert "It asks: Go on? (yes|no)" in shown.stderr
     assert "it is none of yes, no" in said(appliance.nodeward("runs", "answer", row["id"], "perhaps"), 1)
@@ -119,7 +119,7 @@ def test_ctrl_c_only_stops_looking_and_says_how_to_stop_the_run(appliance):
     )  # fmt: skip
     assert "sleep 600" in process.stderr.readline()
     process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=100)
     assert process.returncode == 130
     run = re.search(r"`nodeward runs stop (\S+)` stops it", stderr)[1]
     assert run in said(appliance.nodeward("runs", "--state", "running"))

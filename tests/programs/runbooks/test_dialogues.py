@@ -143,10 +143,12 @@ steps:
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    node.post(f"runs/{run}/answers", {"answer": SECRET})
-    node.over(run)
-    watching.set()
-    watcher.join()
+    try:
+        node.post(f"runs/{run}/answers", {"answer": SECRET})
+        node.over(run)
+    finally:
+        watching.set()
+        watcher.join()
     assert not [line for line in seen if SECRET in line]
     nowhere(node, run, SECRET)
     assert "it is •••••" in node.output(run)
@@ -190,9 +192,7 @@ steps: [{{ssh: {{{common}, password: '{{{{ password }}}}', command: [printf, '<%
             nowhere(node, row["id"], SECRET)
         assert "Permission denied" in node.run(password="wrong-wrong", word="x")["detail"]
         key = server.key("user")
-        allowed = user.home / ".ssh"
-        allowed.mkdir()
-        (allowed / "authorized_keys").write_text(key.with_suffix(".pub").read_text())
+        user.let_in(key.with_suffix(".pub"))
         by_key = f"steps: [{{ssh: {{{common}, identity: {key}, command: [id, -un]}}}}]"
         assert user.name in node.says(by_key)
         talk = f"""

@@ -15,6 +15,7 @@ from fakes.runbook_node import RunbookNode
 from fakes.sshd import User
 from nodeward.configserver import documents, verify
 from support.appliance import SLEEPER, Supervisord, write_image
+from support.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[3]
 SHIPPED = sorted((ROOT / "config" / "runbooks").glob("*.yaml"))
@@ -37,10 +38,11 @@ def supervised(tmp_path_factory):
         node.wait_until_ready()
         for document in everything():
             config.runbooks[document.body["name"]] = document.body
-        write_image(home, "some", {"lamp": SLEEPER, "page": SERVER.format(port=node.port + 1)}, [])
+        node.page = free_port()
+        write_image(home, "some", {"lamp": SLEEPER, "page": SERVER.format(port=node.page)}, [])
         with Supervisord(home, "some", var) as supervisor:
             for name in ("lamp", "page"):
-                supervisor.until_state(name, "RUNNING")
+                supervisor.until_state(name, "RUNNING", 90)
             node.supervisor = supervisor
             yield node
 
@@ -70,7 +72,7 @@ def test_the_how_to_pages_dialogue_goes_as_it_says(supervised):
 
 def test_a_program_is_restarted_and_waited_for(supervised):
     before = supervised.supervisor.programs.get("page")
-    url = f"http://127.0.0.1:{supervised.port + 1}/"
+    url = f"http://127.0.0.1:{supervised.page}/"
     row = supervised.run("restart-program", program="page", url=url)
     assert row["state"] == "succeeded", supervised.output(row["id"])
     after = supervised.supervisor.programs.get("page")

@@ -202,7 +202,7 @@ def test_late_watchers_see_it_from_the_start_and_all_see_the_same(node):
     late = threading.Thread(target=watch, args=(1,))
     late.start()
     node.post(f"runs/{run}/answers", {"answer": "yes"})
-    early.join(30), late.join(30)
+    early.join(90), late.join(90)
     assert seen[0] == seen[1] == [event["type"] for event in node.events(run)]
     assert seen[0][0] == "begin" and seen[0][-1] == "end"
 

@@ -29,7 +29,7 @@ def applied(url: str) -> object:
 
 def test_the_table_is_what_the_monitors_apprise_can_send_to() -> None:
     command = [sys.executable, str(ROOT / "script" / "apprise_schemes.py"), "--check"]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
     assert ended.returncode == 0, ended.stderr
 
 

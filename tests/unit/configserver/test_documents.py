@@ -58,7 +58,7 @@ def test_a_billion_laughs_are_refused_before_they_are_laughed():
     with pytest.raises(BadInput, match="not YAML that can be read") as refused:
         documents.read("\n".join(levels))
     assert "stand for too much" in refused.value.problems[0].message
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 60  # they would be laughing yet
 
 
 def test_an_alias_to_itself_is_refused():

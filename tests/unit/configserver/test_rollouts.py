@@ -106,7 +106,7 @@ def test_a_rollout_here_is_an_ansible_playbook_with_the_order_and_the_persons_na
     fake_ansible(tmp_path, monkeypatch, 'echo "$@"; echo "$NODEWARD_ON_BEHALF $NODEWARD_ROLLOUT"; pwd')
     monkeypatch.setenv("NODEWARD_ADMIN_PASSWORD", "not for children")
     number = start(room, limit="web,!db", canary=3, variables={"nodeward_now": True})
-    until(lambda: room.unit() or room.records.get(number)["state"] != "running", 20)
+    until(lambda: room.unit() or room.records.get(number)["state"] != "running")
     assert room.records.get(number)["state"] == "done"
     said = room.records.output(number).splitlines()
     assert said[0] == 'playbooks/rollout.yml --diff -e {"nodeward_canary": 3, "nodeward_now": true} --limit=web,!db'
@@ -117,7 +117,7 @@ def test_a_rollout_here_is_an_ansible_playbook_with_the_order_and_the_persons_na
 def test_one_that_cannot_begin_fails_with_ansibles_last_words(room, tmp_path, monkeypatch):
     fake_ansible(tmp_path, monkeypatch, "echo '[ERROR]: no hosts to target'; echo; exit 4")
     number = start(room)
-    until(lambda: room.unit() or room.records.get(number)["state"] != "running", 20)
+    until(lambda: room.unit() or room.records.get(number)["state"] != "running")
     assert room.records.get(number)["reason"] == "no hosts to target"
 
 
@@ -132,11 +132,11 @@ def test_where_ansible_is_not_installed_that_is_said_and_nothing_is_locked(room,
 def test_a_config_server_that_stops_ends_what_runs_here(room, tmp_path, monkeypatch):
     fake_ansible(tmp_path, monkeypatch, "sleep 600 & echo $!; wait")
     number = start(room)
-    until(lambda: room.records.output(number).strip(), 20)
+    until(lambda: room.records.output(number).strip())
     child = int(room.records.output(number))
     room.stop()
     assert room.records.get(number)["state"] == "lost"
-    until(lambda: not _runs(child), 10)
+    until(lambda: not _runs(child))
 
 
 def _runs(pid):
@@ -151,7 +151,7 @@ def test_events_are_numbered_over_all_rollouts_and_whoever_waits_is_woken(room):
     _, cursor, _ = room.records.since(None, 0)
     waiting = threading.Timer(0.2, lambda: room.hear(first, [{"node": "a", "state": "due"}]))
     waiting.start()
-    rows, _, reset = room.records.since(cursor, 20)
+    rows, _, reset = room.records.since(cursor, 90)
     waiting.join()
     assert [(row["node"], row["state"]) for row in rows] == [("a", "due")] and not reset
     assert [row["type"] for row in room.records.events(first)] == ["started", "node"]

@@ -1,3 +1,4 @@
+import contextlib
 import socket
 
 import pytest
@@ -205,8 +206,9 @@ def test_what_is_no_json_is_told():
 
 @pytest.mark.parametrize("start", [b"GET /", b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: "])
 def test_a_header_without_end_is_cut_off(served, start):
-    with socket.create_connection(("127.0.0.1", int(served[1].rsplit(":", 1)[1])), timeout=10) as caller:
-        caller.sendall(start + b"a" * (MAX_HEADER + 1) + b"\r\n")
+    with socket.create_connection(("127.0.0.1", int(served[1].rsplit(":", 1)[1])), timeout=60) as caller:
+        with contextlib.suppress(OSError):  # it may have cut the line before the last bytes
+            caller.sendall(start + b"a" * (MAX_HEADER + 1) + b"\r\n")
         assert caller.recv(100).split(b" ")[1] in (b"413", b"414")
 
 

@@ -92,7 +92,7 @@ def test_a_log_server_that_is_away_blocks_nobody_and_what_was_lost_is_said(tmp_p
     for number in range(3000):
         logging.getLogger("nodeward.monitor").info("line %d", number)
     sink.away.clear()
-    until(lambda: _kept(sink) + _said_lost(sink) == 3000, seconds=20)
+    until(lambda: _kept(sink) + _said_lost(sink) == 3000)
     shipper.stop()
     assert _said_lost(sink) > 0
     offsets = [record.offset for record in sink.records]
@@ -115,7 +115,7 @@ def test_nobody_knowing_where_the_log_server_is_is_harmless(tmp_path):
     shipper.start()
     logging.getLogger("nodeward.monitor").info("hello")
     shipper.stop()
-    assert not shipper.alive
+    until(lambda: not shipper.alive)
 
 
 def test_the_screen_is_coloured_when_asked_and_the_file_is_not(tmp_path, capsys):

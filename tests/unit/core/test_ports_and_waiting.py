@@ -26,10 +26,10 @@ def test_a_port_that_is_none_names_its_variable(monkeypatch, text):
 def test_a_secret_that_comes_later_is_waited_for(tmp_path):
     path = tmp_path / "secrets" / "token"
     waiting: list[str] = []
-    reader = threading.Thread(target=lambda: waiting.append(files.await_secret(path, "The token", 30)))
+    reader = threading.Thread(target=lambda: waiting.append(files.await_secret(path, "The token", 90)))
     reader.start()
     files.write_secret(path, "nw_x\n")
-    reader.join(10)
+    reader.join(90)
     assert waiting == ["nw_x"]
 
 

@@ -28,9 +28,12 @@ class Refuses(Part):
 
 
 @pytest.fixture(autouse=True)
-def _signals_as_found():
+def _as_found():
+    """A program's signals and its umask are its process's own, which is that of all other tests here."""
     found = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    umask = os.umask(0o022)
     yield
+    os.umask(umask)
     for number, handler in found.items():
         signal.signal(number, handler)
 
@@ -69,7 +72,7 @@ def test_a_workers_failing_unit_does_not_end_its_loop(caplog):
 
     worker = program.Worker("w", unit, idle=0.01)
     worker.start()
-    assert done.wait(5)
+    assert done.wait(60)
     assert worker.alive
     worker.stop()
     assert not worker.alive
@@ -96,7 +99,7 @@ def test_sigterm_ends_a_real_program_with_0():
         assert process.stdout.readline() == "started\n"
         os.kill(process.pid, signal.SIGTERM)
         assert process.stdout.readline() == "stopping\n"
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
 
 
 def test_bad_configuration_is_a_sentence_and_exit_code_78(capsys):

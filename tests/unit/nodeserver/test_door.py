@@ -28,7 +28,7 @@ def time():
 
 @pytest.fixture
 def keys(config, tmp_path, time):
-    return TicketKeys(Client(config.url, config.node_token("web-1"), 2.0), tmp_path / "keys.json", lambda: time[0])
+    return TicketKeys(Client(config.url, config.node_token("web-1"), 60.0), tmp_path / "keys.json", lambda: time[0])
 
 
 @pytest.fixture

@@ -1,21 +1,25 @@
 """External plugins in real worker processes: the well-behaved and the hostile."""
 
+import ctypes
 import os
 import queue
 import signal
 import stat
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 import pytest
 
 from nodeward.core.bundle import Check
-from nodeward.nodeserver import command, plugins
+from nodeward.nodeserver import command, plugins, worker
 from nodeward.nodeserver.plugins import Job, Plugins
 from nodeward.nodeserver.runner import outcome
+from support.until import until
 
 PLUGINS = Path("/usr/lib/nagios/plugins")
+PR_SET_CHILD_SUBREAPER, PR_GET_CHILD_SUBREAPER = 36, 37
 
 
 class Bench:
@@ -25,22 +29,46 @@ class Bench:
         self._ends: queue.Queue = queue.Queue()
         self.plugins = Plugins(2, 8, lambda ends: [self._ends.put(end) for end in ends])
 
-    def run(self, *argv: str, timeout: float = 10.0, env: dict[str, str] | None = None):
+    def run(self, *argv: str, timeout: float = 60.0, env: dict[str, str] | None = None):
         self.plugins.submit([Job(list(argv), env or {"PATH": os.environ["PATH"]}, timeout, None)])
-        return outcome(self._ends.get(timeout=timeout + 10))
+        return self.next()
 
-    def many(self, argv: list[str], count: int, timeout: float = 10.0):
+    def many(self, argv: list[str], count: int, timeout: float = 60.0):
         self.plugins.submit([Job(argv, {}, timeout, number) for number in range(count)])
-        return [self._ends.get(timeout=30) for _ in range(count)]
+        return [self._ends.get(timeout=90) for _ in range(count)]
+
+    def next(self):
+        """Return what comes of the next plugin that ends."""
+        return outcome(self._ends.get(timeout=90))
+
+
+@contextmanager
+def at_work():
+    """Bench at work; afterwards this process adopts orphans no more than before, which nobody here would bury."""
+    adopts, before = ctypes.c_int(), set(psutil.Process().children(recursive=True))
+    libc = ctypes.CDLL(None)
+    libc.prctl(PR_GET_CHILD_SUBREAPER, ctypes.byref(adopts), 0, 0, 0)
+    made = Bench()
+    made.plugins.start()
+    try:
+        yield made
+    finally:
+        made.plugins.stop()
+        libc.prctl(PR_SET_CHILD_SUBREAPER, adopts.value, 0, 0, 0)
+    until(lambda: not _left(before))
+
+
+def _left(before):
+    """Bury what came to this process and has ended. Return what is left below it."""
+    for each in set(psutil.Process().children()) - before:
+        worker.buried(each.pid)
+    return set(psutil.Process().children(recursive=True)) - before
 
 
 @pytest.fixture(scope="module")
 def bench():
-    made = Bench()
-    made.plugins.start()
-    yield made
-    made.plugins.stop()
-    assert not psutil.Process().children(recursive=True)
+    with at_work() as made:
+        yield made
 
 
 @pytest.fixture
@@ -57,15 +85,10 @@ def script(tmp_path):
 
 
 def _gone(pid: int) -> bool:
-    until = time.monotonic() + 10
-    while time.monotonic() < until:
-        try:
-            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
-                return True
-        except psutil.NoSuchProcess:
-            return True
-        time.sleep(0.02)
-    return False
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
 
 
 def test_a_plugin_says_its_piece(bench, script):
@@ -110,18 +133,18 @@ def test_what_a_plugin_left_running_past_its_time_is_ended_with_it(bench, script
         f"echo $$ >> {pids}; echo begun; while :; do sleep 0.1; done"
     )
     began = time.monotonic()
-    found = bench.run(hostile, timeout=0.5)
-    assert 0.5 < time.monotonic() - began < 5
+    found = bench.run(hostile, timeout=2.0)
+    assert 2.0 < time.monotonic() - began < 60
     assert found.code == 2
-    assert found.output == "(The plugin timed out after 0.5 seconds; it and everything it started was ended)"
+    assert found.output == "(The plugin timed out after 2 seconds; it and everything it started was ended)"
     assert "begun" in found.long_output
-    assert all(_gone(int(pid)) for pid in pids.read_text().split())
+    until(lambda: all(_gone(int(pid)) for pid in pids.read_text().split()))
 
 
 def test_a_leader_that_obeys_does_not_save_its_children(bench, script, tmp_path):
     pids = tmp_path / "pids"
-    bench.run(script(f"(trap '' TERM; sleep 300) & echo $! >> {pids}; sleep 300"), timeout=0.5)
-    assert all(_gone(int(pid)) for pid in pids.read_text().split())
+    bench.run(script(f"(trap '' TERM; sleep 300) & echo $! >> {pids}; sleep 300"), timeout=2.0)
+    until(lambda: all(_gone(int(pid)) for pid in pids.read_text().split()))
 
 
 def test_a_plugin_that_talks_without_end_is_cut_and_not_waited_for(bench, script):
@@ -144,8 +167,8 @@ def test_closing_stdout_and_hanging_is_a_timeout(bench, script):
 def test_a_daemon_that_keeps_stdout_open_is_not_waited_for(bench, script, tmp_path):
     pid = tmp_path / "pid"
     began = time.monotonic()
-    found = bench.run(script(f"setsid sleep 20 & echo $! > {pid}; echo done"), timeout=15)
-    assert (found.output, time.monotonic() - began < 10) == ("done", True)
+    found = bench.run(script(f"setsid sleep 300 & echo $! > {pid}; echo done"), timeout=80)
+    assert (found.output, time.monotonic() - began < 70) == ("done", True)
     os.kill(int(pid.read_text()), signal.SIGKILL)
 
 
@@ -161,20 +184,25 @@ def test_more_than_may_run_at_once_wait_for_their_turn_and_all_end(bench):
 
 
 def test_a_worker_that_hangs_is_replaced_and_its_jobs_run_again(monkeypatch, script):
-    monkeypatch.setattr(plugins, "HANGS_AFTER", 0.5)
-    made = Bench()
-    made.plugins.start()
-    try:
+    with at_work() as made:
         assert made.run("/bin/echo", "ready").output == "ready"
-        for child in psutil.Process().children():
-            if "nodeserver.worker" in " ".join(child.cmdline()) and child.pid in [
-                side.process.pid for side in made.plugins._sides
-            ]:
-                child.suspend()
-        assert made.run("/bin/echo", "again", timeout=0.5).output == "again"
-        assert made.plugins.lost_workers >= 1
-    finally:
-        made.plugins.stop()
+        workers = [psutil.Process(side.process.pid) for side in made.plugins._sides]
+        for each in workers:
+            each.suspend()
+        spawn = made.plugins._spawn
+
+        def replace(index):
+            monkeypatch.setattr(plugins, "HANGS_AFTER", 60.0)  # the next one has all the time that it needs to start
+            spawn(index)
+
+        monkeypatch.setattr(made.plugins, "_spawn", replace)
+        monkeypatch.setattr(
+            plugins, "HANGS_AFTER", -60.0
+        )  # one whose plugin has a minute is taken for hung after a second
+        assert made.run("/bin/echo", "again", timeout=60.0).output == "again"
+        assert made.plugins.lost_workers == 1
+        for each in workers[1:]:
+            each.resume()
 
 
 def _command(*words: str, **more):

@@ -11,7 +11,7 @@ def test_a_terminal_is_closed_once_and_its_number_is_then_free_for_others():
     program = Program(["true"], dict(os.environ), None)
     while program.read(1.0) is not None:
         pass
-    assert program.code(10.0) == 0
+    assert program.code(60.0) == 0
     program.close()
     program.close()
     with (

@@ -48,24 +48,24 @@ def test_every_program_that_does_not_run_is_named_the_listener_among_them():
 
 
 def test_a_server_that_is_ready_has_no_fault(ready):
-    assert health.server_fault("monitor") is None
+    assert health.server_fault("monitor", 60.0) is None
 
 
 def test_one_that_is_not_ready_says_what_it_misses(ready):
     ready.update(status=503, body=json.dumps({"missing": ["The registry is not loaded.", "No disk."]}).encode())
-    assert health.server_fault("monitor") == "monitor is not ready: The registry is not loaded. No disk."
+    assert health.server_fault("monitor", 60.0) == "monitor is not ready: The registry is not loaded. No disk."
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b'{"missing": 3}', b"[]", b'{"missing": [1]}'])
 def test_an_answer_that_makes_no_sense_is_a_fault_and_no_crash(ready, body):
     ready.update(status=503, body=body)
-    assert health.server_fault("monitor") == "monitor is not ready: it does not say why."
+    assert health.server_fault("monitor", 60.0) == "monitor is not ready: it does not say why."
 
 
 def test_one_that_does_not_answer_is_a_fault_with_its_port(monkeypatch, free_port):
     port = free_port()
     monkeypatch.setenv("NODEWARD_MONITOR_PORT", str(port))
-    assert health.server_fault("monitor") == f"monitor does not answer on port {port} (Connection refused)."
+    assert health.server_fault("monitor", 60.0) == f"monitor does not answer on port {port} (Connection refused)."
 
 
 def test_results_are_counted_by_service_and_the_nodes_own_row_is_none():

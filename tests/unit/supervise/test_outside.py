@@ -53,11 +53,12 @@ def test_other_events_are_nothing():
 def test_a_mark_counts_for_its_own_program_and_not_for_long(tmp_path, monkeypatch):
     assert not marked(tmp_path, "web")
     mark(tmp_path, "web")
+    now = [(tmp_path / "run" / "asked" / "web").stat().st_mtime]
+    monkeypatch.setattr("nodeward.supervise.marks.time.time", lambda: now[0])
     assert marked(tmp_path, "web")
     assert marked(tmp_path, "web:web")
     assert not marked(tmp_path, "monitor")
-    now = (tmp_path / "run" / "asked" / "web").stat().st_mtime
-    monkeypatch.setattr("nodeward.supervise.marks.time.time", lambda: now + FRESH_SECONDS + 1)
+    now[0] += FRESH_SECONDS + 1
     assert not marked(tmp_path, "web")
 
 
