@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import zlib
 from collections import Counter
@@ -255,6 +256,12 @@ def until(true: Callable[[], bool], seconds: float = 60.0, what: str = "it did n
 def source(logs: Path, pattern: str = "*.log", name: str = "app", **more: Any) -> dict[str, Any]:
     """Return a source of the files in `logs` that match."""
     return {"source": name, "paths": [f"{logs}/{pattern}"], "format": "raw", **more}
+
+
+def pace(sink: Sink, writer: Writer, most: int, stop: threading.Event) -> None:
+    """Wait while so much of what was written has not come: where all else is slow, who writes by the clock writes without end."""
+    while len(writer.written) - len(sink.order) > most and not stop.wait(0.05):
+        pass
 
 
 def all_came(sink: Sink, *writers: Writer, seconds: float = 60.0) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import fakes
-from torture.harness import LONG, Writer, all_came, judge, source, until
+from torture.harness import LONG, Writer, all_came, judge, pace, source, until
 
 
 def test_sigkill_at_random_moments_among_rotations_loses_and_doubles_nothing(sink, writer, follow):
@@ -30,6 +30,7 @@ def test_sigkill_at_random_moments_among_rotations_loses_and_doubles_nothing(sin
                 turn += 1
                 writer.rotate(f"app.log.{turn}")
             stop.wait(0.05 if LONG else 0.005)  # so that the store of the test can follow
+            pace(sink, writer, 15_000, stop)
 
     thread = threading.Thread(target=work)
     with following:

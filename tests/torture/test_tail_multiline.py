@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from torture.harness import LONG, Writer, all_came, checked, copytruncate, source, until
+from torture.harness import LONG, Writer, all_came, checked, copytruncate, pace, source, until
 
 PATIENT = {"start": r"^\d{4}-", "wait": "50s"}
 QUICK = {"start": r"^\d{4}-", "wait": "100ms"}
@@ -146,6 +146,7 @@ def test_sigkill_at_random_moments_tears_no_record(sink, logs, follow):
                 turn += 1
                 writer.rotate(f"app.log.{turn}")
             stop.wait(0.01)
+            pace(sink, writer, 3000, stop)
 
     thread = threading.Thread(target=work)
     with following:
