@@ -19,6 +19,6 @@ def chromium() -> Iterator[Any]:
 
     with sync_playwright() as play:
         path = shutil.which("chromium") or shutil.which("chromium-browser")
-        started = play.chromium.launch(executable_path=path, args=ARGUMENTS)
+        started = play.chromium.launch(executable_path=path, args=ARGUMENTS, timeout=120_000)
         yield started
         started.close()

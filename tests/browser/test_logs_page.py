@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 from nodeward.core import clock
-from support.log_page import SECOND, LogPage, pages
+from support.browser import pages
+from support.log_page import SECOND, LogPage
 from support.until import until
 
 ROOT = Path(__file__).resolve().parents[2]
 AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 MINUTE = 60 * SECOND
 ROWS = ".log-row"
@@ -31,11 +32,10 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LogPage]:
 @pytest.fixture(scope="module")
 def login(servers: LogPage, chromium: Any) -> Any:
     """Return what a logged-in browser keeps."""
-    context = chromium.new_context()
-    servers.log_in(context.new_page())
-    state = context.storage_state()
-    context.close()
-    return state
+    with pages(chromium) as empty:
+        page = empty()
+        servers.log_in(page)
+        return page.context.storage_state()
 
 
 @pytest.fixture
@@ -57,8 +57,8 @@ def _texts(page: Any) -> list[str]:
     return page.locator(f"{ROWS} .log-text").all_inner_texts()
 
 
-def _see(page: Any, text: str, seconds: float = 10.0) -> None:
-    page.wait_for_selector(f"{ROWS} >> text={text}", timeout=seconds * 1000)
+def _see(page: Any, text: str) -> None:
+    page.wait_for_selector(f"{ROWS} >> text={text}")
 
 
 def _count(page: Any, selector: str) -> int:
@@ -89,7 +89,7 @@ def test_a_line_is_in_the_browser_within_half_a_second(servers, show):
     for number in range(5):
         began = time.monotonic()
         servers.send(f"quick number {number}", source="quick")
-        _see(page, f"quick number {number}", 2)
+        _see(page, f"quick number {number}")
         delays.append(time.monotonic() - began)
     assert sorted(delays)[2] < 0.5
 
@@ -157,6 +157,7 @@ def test_lines_are_text_whatever_they_hold(servers, show):
     servers.send(evil, "\x1b[31mred\x1b[0m and \x1b[2J and \x07 and \u202ebackwards", source="evil")
     page = show("/logs?source=evil")
     _see(page, "<img src=x")
+    page.wait_for_selector(".ctl >> nth=2")  # the second line is there, too
     assert page.locator(f"{ROWS} .log-text").first.inner_text() == evil
     assert page.locator(f"{ROWS} img, {ROWS} script, {ROWS} .log-text a").count() == 0
     assert page.locator(".ansi-fg-1").first.inner_text() == "red"
@@ -174,11 +175,14 @@ def test_a_flood_stays_responsive_and_says_what_was_skipped(servers, show):
         now = clock.now()
         servers.write(((now + number, f"flood {part} {number}", 6) for number in range(5000)), source="flood")
     servers.send("after the flood", source="flood")
-    _see(page, "after the flood", 30)
-    began = time.monotonic()
-    page.keyboard.press("f")
-    page.wait_for_selector("#logs-follow[aria-pressed=false]")
-    assert time.monotonic() - began < 1.0
+    _see(page, "after the flood")
+    delays = []
+    for pressed in ("false", "true", "false"):
+        began = time.monotonic()
+        page.keyboard.press("f")
+        page.wait_for_selector(f"#logs-follow[aria-pressed={pressed}]")
+        delays.append(time.monotonic() - began)
+    assert sorted(delays)[1] < 1.0
     assert page.locator(ROWS).count() < 150
     gaps = page.evaluate("() => document.querySelector('#logs-held').textContent")
     assert int(re.search(r"[\d,]+", gaps)[0].replace(",", "")) <= 5000
@@ -251,7 +255,7 @@ def test_a_word_is_found_with_its_hits_marked(servers, show):
     _see(page, "the zebra crossed")
     assert _texts(page) == ["the zebra crossed"]
     assert page.locator(".hit").inner_text() == "zebra"
-    assert _count(page, "#logs-total") == 1
+    until(lambda: _count(page, "#logs-total") == 1)  # it is counted apart
 
 
 def test_older_lines_come_when_scrolled_to(servers, show):
@@ -259,7 +263,7 @@ def test_older_lines_come_when_scrolled_to(servers, show):
     page = show("/logs?source=older&range=1h")
     _see(page, "older line 999")
     page.locator("#logs-list").hover()
-    until(lambda: (page.mouse.wheel(0, -20000), page.locator(f"{ROWS} >> text=/older line 0$/").count())[1] > 0, 20)
+    until(lambda: (page.mouse.wheel(0, -20000), page.locator(f"{ROWS} >> text=/older line 0$/").count())[1] > 0)
     assert _count(page, "#logs-held") == 1000
 
 

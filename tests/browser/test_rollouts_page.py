@@ -7,10 +7,11 @@ import pytest
 
 from fakes.fleet import wait_until_ready
 from support.appliance_in_view import PASSWORD
+from support.browser import pages
 from support.rolled_fleet import NODES, RolledFleet
 from support.until import until
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 
 STEPS = ["due", "staged", "applied", "healthy"]
 # Note every state of every node that the page comes to show, in order: [node, state].
@@ -35,24 +36,20 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RolledFleet]:
 @pytest.fixture
 def visit(fleet: RolledFleet, chromium: Any) -> Iterator[Callable[[], Any]]:
     """Return what logs in and opens the page; afterwards it may have had no error."""
-    errors: list[str] = []
-    context = chromium.new_context(viewport={"width": 1440, "height": 900})
+    with pages(chromium) as empty:
 
-    def visit() -> Any:
-        page = context.new_page()
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(f"{fleet.address('web')}/login?next=/rollouts")
-        page.fill("#name", "admin")
-        page.fill("#password", PASSWORD)
-        page.click("form button")
-        page.wait_for_selector("#live[data-live=connected]")
-        page.evaluate("window.notReloaded = true")
-        page.evaluate(WATCH)
-        return page
+        def visit() -> Any:
+            page = empty()
+            page.goto(f"{fleet.address('web')}/login?next=/rollouts")
+            page.fill("#name", "admin")
+            page.fill("#password", PASSWORD)
+            page.click("form button")
+            page.wait_for_selector("#live[data-live=connected]")
+            page.evaluate("window.notReloaded = true")
+            page.evaluate(WATCH)
+            return page
 
-    yield visit
-    context.close()
-    assert errors == []
+        yield visit
 
 
 def roll_out(page: Any, number: int) -> list[list[str]]:
@@ -61,9 +58,9 @@ def roll_out(page: Any, number: int) -> list[list[str]]:
     page.click("#roll-out")
     page.fill("#rollout-canary", "1")
     page.click("#ask-rollout button.primary")
-    page.wait_for_selector(f"[data-rollout='{number}'][data-state=running]", timeout=20_000)
+    page.wait_for_selector(f"[data-rollout='{number}'][data-state=running]")
     assert page.is_disabled("#roll-out")
-    page.wait_for_selector(f"[data-rollout='{number}'][data-state=done]", timeout=90_000)
+    page.wait_for_selector(f"[data-rollout='{number}'][data-state=done]", timeout=180_000)
     assert page.evaluate("window.notReloaded")
     seen: list[list[str]] = page.evaluate("window.seen")
     return seen
@@ -78,11 +75,11 @@ def revisions(page: Any) -> dict[str, list[int | None]]:
 def test_a_rollout_is_followed_node_by_node_and_the_next_has_nothing_to_change(
     fleet: RolledFleet, visit: Callable[[], Any]
 ) -> None:
-    until(lambda: all(row["running"] for row in fleet.admin.get("/api/v1/delivery")["items"]), 30)
+    until(lambda: all(row["running"] for row in fleet.admin.get("/api/v1/delivery")["items"]))
     wanted = fleet.change(7)
     page = visit()
     page.wait_for_selector("text=2 of 2 nodes wait for one")
-    assert revisions(page) == {node: [wanted - 1, wanted - 1, wanted] for node in NODES}
+    until(lambda: revisions(page) == {node: [wanted - 1, wanted - 1, wanted] for node in NODES})
 
     seen = roll_out(page, 1)
     for node in NODES:
@@ -93,7 +90,7 @@ def test_a_rollout_is_followed_node_by_node_and_the_next_has_nothing_to_change(
     assert seen.index(["node-a", "healthy"]) < began
     page.wait_for_selector("[data-tile=node-b][data-state=healthy] >> text=started anew: nodeserver")
     page.wait_for_selector("text=no node waits for one")
-    until(lambda: revisions(page) == {node: [wanted] * 3 for node in NODES}, 30)
+    until(lambda: revisions(page) == {node: [wanted] * 3 for node in NODES})
     assert [fleet.interval(node) for node in NODES] == [7, 7]
 
     assert roll_out(page, 2)[-1][1] == "current"

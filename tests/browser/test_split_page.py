@@ -1,22 +1,21 @@
 """Several logs side by side in a real browser, in front of a real log server and a real web server."""
 
+import re
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from nodeward.core import clock
-from support.log_page import SECOND, LogPage, pages
-from support.until import until as until_within
+from support.browser import pages
+from support.log_page import SECOND, LogPage
+from support.until import until
 
 AXE = Path(__file__).resolve().parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 MINUTE = 60 * SECOND
 
-until = partial(until_within, seconds=30)  # a browser on a busy machine
-
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")
@@ -117,10 +116,12 @@ def test_it_is_reached_and_worked_by_the_keyboard(servers, show):
     until(lambda: _panes(page) == ["source:keys", ""])
     page.go_back()
     until(lambda: page.locator(".pane").count() == 3)
+    until(lambda: _texts(page, 1) == ["once"])  # it was built anew
     page.keyboard.press("1")
     page.keyboard.press("j")
     page.keyboard.press("Enter")
-    page.wait_for_url(f"{servers.url}/logs/*")
+    page.wait_for_url(re.compile("/logs/[^/?]+$"))
+    page.wait_for_selector(".log-row[aria-selected=true] >> text=once")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -356,7 +356,7 @@ def _problem(status: int, detail: str) -> tuple[Response, int]:
     return answer, status
 
 
-def wait_until_ready(url: str, seconds: float = 30.0) -> None:
+def wait_until_ready(url: str, seconds: float = 90.0) -> None:
     """Wait until a server answers /healthz."""
     from nodeward.core.client import Client
     from nodeward.core.errors import NodewardError

@@ -88,7 +88,7 @@ class NodeserverProcess:
     def wait_until_ready(self, seconds: float = 90.0) -> None:
         """Wait until it has its configuration and answers."""
         until = time.monotonic() + seconds
-        while time.monotonic() < until:
+        while time.monotonic() < until and (self.process is None or self.process.poll() is None):
             try:
                 answer = urllib3.request("GET", f"http://127.0.0.1:{self.port}/readyz", retries=False, timeout=10)
                 if answer.status == 200:

@@ -85,13 +85,14 @@ class ApplianceInView:
         self._plugin.write_text(PLUGIN.format(lamp=self._lamp))
         self._plugin.chmod(0o755)
         self.start("configserver")
-        self.config = Client(self.address("configserver"), (self.var / "secrets/cli/token").read_text().strip())
+        token = (self.var / "secrets/cli/token").read_text().strip()
+        self.config = Client(self.address("configserver"), token, timeout=60.0)
         self.apply(FLEET.format(plugin=self._plugin))
         self.config.put("/api/v1/users/vera/password", {"password": PASSWORD})
         for role in ROLES[1:]:
             self.start(role)
-        self.monitor = Client(self.address("monitor"), (self.var / "secrets/cli/token").read_text().strip())
-        until(lambda: self.state() == "OK", 30)
+        self.monitor = Client(self.address("monitor"), token, timeout=60.0)
+        until(lambda: self.state() == "OK")
 
     def apply(self, text: str) -> Any:
         """Put documents into the config server."""
@@ -121,7 +122,7 @@ class ApplianceInView:
         """Stop a role."""
         process = self._processes.pop(role)
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
     def said(self, role: str) -> str:
         """Return what a role has printed."""
@@ -132,5 +133,5 @@ class ApplianceInView:
         for process in self._processes.values():
             process.terminate()
         for process in self._processes.values():
-            process.wait(20)
+            process.wait(60)
         self._processes.clear()

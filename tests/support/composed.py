@@ -12,7 +12,7 @@ from support.appliance import ROOT
 
 VAR = "/var/lib/nodeward"
 ROLES = ("WEB", "CONFIGSERVER", "LOGSERVER", "MONITOR", "LOGSERVER_SYSLOG")
-SECONDS = 550
+SECONDS = 900  # a bound for hangs alone: building is a part
 
 
 class Composed:
@@ -29,7 +29,7 @@ class Composed:
 
     def __enter__(self) -> Self:
         try:
-            self.compose("up", "--build", "--detach", "--wait", "--wait-timeout", "300")
+            self.compose("up", "--build", "--detach", "--wait", "--wait-timeout", "600")
         except BaseException:
             self.__exit__()
             raise
@@ -97,7 +97,7 @@ class Composed:
     def client(self, service: str, port: int) -> Client:
         """A client of a server, from this machine, as the administrator that the command line is."""
         address = self.compose("port", service, str(port)).stdout.strip()
-        return Client(f"http://{address}", self._token())
+        return Client(f"http://{address}", self._token(), timeout=60.0)
 
     def play(self, playbook: str, *words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
         """Run a playbook on this machine, as an operator with a token does; the nodes' ports are not published."""
@@ -108,7 +108,7 @@ class Composed:
             env={**self.environment, **named, "ANSIBLE_NOCOLOR": "1", **environment},
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=SECONDS,
             check=False,
         )
 

@@ -3,8 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,26 +16,6 @@ from support.ports import free_port
 
 USER, PASSWORD = "vera", "correct horse battery"
 SECOND = 1_000_000
-
-
-@contextmanager
-def pages(chromium: Any, **kept: Any) -> Iterator[Callable[..., Any]]:
-    """Give what makes an empty page (`kept` is what its browser has from before); afterwards none may have had an error."""
-    contexts, errors = [], []
-
-    def page(width: int = 1440, height: int = 900, theme: str = "light") -> Any:
-        viewport = {"width": width, "height": height}
-        context = chromium.new_context(viewport=viewport, color_scheme=theme, **kept)
-        contexts.append(context)
-        made = context.new_page()
-        made.on("pageerror", lambda error: errors.append(str(error)))
-        made.on("dialog", lambda dialog: errors.append(f"dialog: {dialog.message}"))
-        return made
-
-    yield page
-    for context in contexts:
-        context.close()
-    assert errors == []
 
 
 class LogPage:
@@ -53,6 +32,14 @@ class LogPage:
         self.server = f"http://127.0.0.1:{self._ports['logserver']}"
 
     def __enter__(self) -> Self:
+        try:
+            self._begin()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def _begin(self) -> None:
         self._config.__enter__()
         self._fleet.__enter__()
         self._config.servers["logserver"] = self.server
@@ -60,9 +47,9 @@ class LogPage:
         self._config.objects["user"][USER] = {"kind": "user", "name": USER, "role": "viewer"}
         for role in self._ports:
             self._config.give_token(self._var, role, self._config.token(role, "service"))
+        for role in self._ports:
             self.start(role)
-        self.client = Client(self.server, self._config.tokens["service"])
-        return self
+        self.client = Client(self.server, self._config.tokens["service"], timeout=60.0)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
@@ -70,7 +57,7 @@ class LogPage:
         for process in self._processes:
             process.terminate()
         for process in self._processes:
-            process.wait(15)
+            process.wait(60)
         self._fleet.__exit__()
         self._config.__exit__(kind, error, where)
 
@@ -95,7 +82,7 @@ class LogPage:
     def stop(self, process: subprocess.Popen[bytes]) -> None:
         """Stop one of the servers."""
         process.terminate()
-        process.wait(15)
+        process.wait(60)
         self._processes.remove(process)
 
     @property

@@ -112,7 +112,7 @@ def scratch(server: str) -> Iterator[str]:
     """Yield the URI of an empty database on `server`; it is dropped at the end."""
     name = f"nodeward_test_{secrets.token_hex(6)}"
     yield with_database(server, name)
-    with MongoClient[dict[str, Any]](server, serverSelectionTimeoutMS=10_000) as client:
+    with MongoClient[dict[str, Any]](server, serverSelectionTimeoutMS=60_000) as client:
         client.drop_database(name)
 
 

@@ -62,6 +62,7 @@ def nodes(web: Web, monkeypatch: pytest.MonkeyPatch) -> NodeServers:
         name = f"web-{number}"
         web.config.objects["node"][name] = {"kind": "node", "name": name, "address": "127.0.0.1", "groups": []}
     web.config.objects["node"]["switch"] = {"kind": "node", "name": "switch", "address": "127.0.0.1", "agent": False}
+    monkeypatch.setattr(runs, "PATIENCE", 600.0)  # this machine may be a slow one
     monkeypatch.setattr(backends, "node_of", servers.of)
     monkeypatch.setattr(backends, "node", lambda name: servers.of({"name": name}))
     return servers
