@@ -297,6 +297,7 @@ def test_a_program_that_is_killed_is_healed_without_the_container(appliance):
     before = appliance.container("logserver")["State"]["StartedAt"]
     first = appliance.exec("logserver", "supervisorctl", "pid", "logserver")
     appliance.exec("logserver", "supervisorctl", "signal", "KILL", "logserver")
+
     def again():  # supervisorctl ends with 7 while it does not run
         pid = appliance.exec("logserver", "supervisorctl", "pid", "logserver", check=False).strip()
         return pid.isdecimal() and pid not in ("0", first.strip())
