@@ -53,8 +53,9 @@ class Api:
         self.writer.do(lambda draft: adopt(draft, observer, fleet(defined), 600.0))
         url = f"http://127.0.0.1:{self._server.port}"
         self.operator_token = keys.make("operator")
-        self.viewer, self.operator = Client(url, keys.make("viewer")), Client(url, self.operator_token)
-        self.nodes = {name: Client(url, keys.make("node", name)) for name in names}
+        self.viewer = Client(url, keys.make("viewer"), timeout=60.0)
+        self.operator = Client(url, self.operator_token, timeout=60.0)
+        self.nodes = {name: Client(url, keys.make("node", name), timeout=60.0) for name in names}
         self._sent = dict.fromkeys(names, 0)
 
     def __enter__(self) -> Self:

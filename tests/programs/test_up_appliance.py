@@ -73,9 +73,9 @@ class Appliance:
     def client(self, role):
         url, token = f"http://127.0.0.1:{self.ports[role]}", (self.var / "secrets/cli/token").read_text().strip()
         return (
-            NodeClient("local", url, Wallet(self.client("configserver")))
+            NodeClient("local", url, Wallet(self.client("configserver")), timeout=60.0)
             if role == "nodeserver"
-            else Client(url, token)
+            else Client(url, token, timeout=60.0)
         )
 
     def pids(self):
@@ -167,10 +167,12 @@ def test_a_server_answers_the_request_that_restarts_it(appliance):
 
 
 def test_who_did_what_to_a_program_is_in_the_audit_list_whichever_way_it_was_done(appliance):
-    web = Client(
-        f"http://127.0.0.1:{appliance.ports['configserver']}", (appliance.var / "secrets/web/token").read_text().strip()
+    config, token = (
+        f"http://127.0.0.1:{appliance.ports['configserver']}",
+        (appliance.var / "secrets/web/token").read_text(),
     )
-    node = NodeClient("local", f"http://127.0.0.1:{appliance.ports['nodeserver']}", Wallet(web))
+    wallet = Wallet(Client(config, token.strip(), timeout=60.0))
+    node = NodeClient("local", f"http://127.0.0.1:{appliance.ports['nodeserver']}", wallet, timeout=60.0)
     node.acting_for("admin", "admin", "192.0.2.9").post("/api/v1/programs/tailflog/restart")
     until(lambda: Programs(appliance.var).get("tailflog").state == "RUNNING", 60)
     assert appliance.nodeward("tailflog", "restart").returncode == 0

@@ -175,7 +175,7 @@ class RolledFleet:
     def node_server(self, node: str) -> Client:
         """A node's own server, asked by an administrator."""
         port = self.ports["NODEWARD_NODESERVER_PORT"]
-        return NodeClient(node, f"http://{NODES[node]}:{port}", Wallet(self.admin))
+        return NodeClient(node, f"http://{NODES[node]}:{port}", Wallet(self.admin), timeout=60.0)
 
     def _start_node(self, name: str, address: str) -> None:
         (self.directory / name).mkdir()
