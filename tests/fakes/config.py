@@ -115,7 +115,8 @@ class FakeConfig(Serving):
 
         @app.get("/api/v1/find")
         def find() -> Response:
-            return jsonify(items=[node for node in self.nodes if node["name"] == request.args.get("name")], next=None)
+            name = request.args.get("name")
+            return jsonify(items=[node for node in self.nodes if name in (None, node["name"])], next=None)
 
         @app.get("/api/v1/runbooks/<name>")
         def runbook(name: str) -> Response | tuple[Response, int]:

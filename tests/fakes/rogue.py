@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -30,11 +31,13 @@ class Seen:
 
 
 class Rogue:
-    """Listens at an address while a `with` block lasts. `status` is what it answers: 200, or what might draw out more."""
+    """Listens at an address while a `with` block lasts. `status` is what it answers: 200, or what might draw out more; `says`
+    makes the content, given method and path (with its query). `port` 0 is any that is free."""
 
     def __init__(self, address: str, port: int) -> None:
         self.seen: list[Seen] = []
         self.status = 200
+        self.says: Callable[[str, str], bytes] = lambda _method, _path: json.dumps(ANSWER).encode()
         rogue = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -42,10 +45,10 @@ class Rogue:
 
             def answer(self) -> None:
                 rogue.seen.append(Seen(self.command, self.path, list(self.headers.items()), self._body()))
-                data = json.dumps(ANSWER).encode()
+                data = rogue.says(self.command, self.path)
                 self.send_response(rogue.status)
                 self.send_header("WWW-Authenticate", 'Basic realm="who are you?"')
-                self.send_header("Location", f"http://{address}:{port}/elsewhere")
+                self.send_header("Location", f"http://{address}:{rogue.port}/elsewhere")
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
@@ -66,7 +69,9 @@ class Rogue:
             def log_message(self, *_: Any) -> None:
                 """Say nothing."""
 
+        self.handler = Handler
         self._server = ThreadingHTTPServer((address, port), Handler)
+        self.port: int = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
 
     def __enter__(self) -> Self:

@@ -22,10 +22,12 @@ def ping(source: str, target: str, count: int, output: str) -> int:
     if output != "table":
         show(answer, output, ())
     else:
-        click.echo(f"{source} → {target} at {answer['address']}, as the config server says")
+        click.echo(f"{source} → {target} at {text(answer['address'])}, as the config server says")
         for step in answer["steps"]:
             took = f"{step['seconds'] * 1000:.1f} ms"
-            click.echo(f"  {step['step']:<7} {'ok' if step['ok'] else 'FAILED':<7} {took:>10}  {text(step['detail'])}")
+            click.echo(
+                f"  {text(step['step']):<7} {'ok' if step['ok'] else 'FAILED':<7} {took:>10}  {text(step['detail'])}"
+            )
     return EXIT_OK if good else EXIT_FAILED
 
 

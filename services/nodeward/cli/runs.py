@@ -13,7 +13,7 @@ from nodeward.cli import node_clients, session
 from nodeward.cli.output import Row, format_option, printed, show, text
 from nodeward.core import told
 from nodeward.core.client import Client
-from nodeward.core.errors import BadInput, NotFound, Unavailable
+from nodeward.core.errors import BadInput, NotFound, NotOurs, Unavailable
 from nodeward.core.words import counted
 
 ENDS = ("succeeded", "failed", "stopped", "interrupted")
@@ -151,11 +151,12 @@ def show_run(run_id: str, node: str | None, follow: bool, output: str) -> int:
     if output != "table":
         show({**row, "output": "".join(_printed(client, run_id))}, output, ())
         return 0
+    detail = text(row["detail"]) if row["detail"] else ""
     click.echo(
-        f"{row['id']}  {row['runbook']} on {row['node']} by {row['by']}: {row['state']}  {row['detail']}".rstrip()
+        f"{row['id']}  {row['runbook']} on {row['node']} by {text(row['by'])}: {row['state']}  {detail}".rstrip()
     )
     for name, value in row["parameters"].items():
-        click.echo(f"  {name} = {text(value)}")
+        click.echo(f"  {text(name)} = {text(value)}")
     for step in row["steps"]:
         click.echo(_step_line(step))
     click.echo()
@@ -212,7 +213,7 @@ def replay(run_id: str, node: str | None, speed: float, idle: float, output: str
     """Play run ID again, as it was. `-o asciicast` gives a file for asciinema."""
     client = _holder(run_id, node)
     if output == "asciicast":
-        for piece in client.open(f"/api/v1/runs/{run_id}/recording").stream(65536):
+        for piece in client.pieces(f"/api/v1/runs/{run_id}/recording"):
             click.echo(piece, nl=False)
         return
     events = _events(client, run_id)
@@ -222,7 +223,7 @@ def replay(run_id: str, node: str | None, speed: float, idle: float, output: str
     before: int | None = None
     for event in events:
         if speed and before is not None:
-            time.sleep(min((event["at"] - before) / 1e6 / speed, idle))
+            time.sleep(max(0.0, min((event["at"] - before) / 1e6 / speed, idle)))  # its clock may have been set back
         before = event["at"]
         _tell(event)
 
@@ -282,6 +283,8 @@ def _to_its_end(client: Client, run_id: str, quiet: bool) -> str:
         try:
             page = client.get(f"/api/v1/runs/{run_id}/output", {"after": after, "wait": _WAIT}, timeout=_WAIT + 20)
             failing = 0.0
+        except NotOurs:
+            raise
         except Unavailable as error:
             failing = failing or time.monotonic()
             if time.monotonic() > failing + _PATIENCE:
@@ -331,7 +334,7 @@ def _asked(ask: Row) -> str:
 
 def _say_question(row: Row) -> None:
     if row["ask"]:
-        choices = f" ({'|'.join(row['ask']['choices'])})" if row["ask"]["choices"] else ""
+        choices = f" ({text('|'.join(row['ask']['choices']))})" if row["ask"]["choices"] else ""
         click.echo(f"It asks: {text(row['ask']['question'])}{choices}", err=True)
         click.echo(f"`nodeward runs answer {row['id']}` answers it.", err=True)
 
@@ -346,7 +349,7 @@ def _tell(event: Row) -> None:
         case "note":
             click.echo(f"  {text(event['text'])}", err=True)
         case "answered":
-            click.echo(f"  answered by {event['by'] or 'nobody'}: {text(event['answer'])}", err=True)
+            click.echo(f"  answered by {text(event['by'] or 'nobody')}: {text(event['answer'])}", err=True)
         case "stopping":
             click.echo(f"  stopped by {text(event['by'])}", err=True)
         case "end":

@@ -73,14 +73,16 @@ class Client:
 
     def get(self, path: str, query: Mapping[str, Any] | None = None, timeout: float | None = None) -> Any:
         """GET and return the JSON answer."""
-        return _json(self.request("GET", path, query=query, timeout=timeout))
+        return self._content("GET", path, query, self.request("GET", path, query=query, timeout=timeout))
 
     def get_if_changed(
         self, path: str, etag: str | None, headers: Mapping[str, str] | None = None
     ) -> tuple[Any, str | None] | None:
         """GET unless it still has `etag`. Return (JSON answer, its ETag), or None if nothing changed."""
         answer = self.request("GET", path, headers={**(headers or {}), **({"If-None-Match": etag} if etag else {})})
-        return None if answer.status == 304 else (_json(answer), answer.headers.get("ETag"))
+        if answer.status == 304:
+            return None
+        return self._content("GET", path, None, answer), answer.headers.get("ETag")
 
     def post(
         self, path: str, body: Any = None, query: Mapping[str, Any] | None = None, timeout: float | None = None
@@ -134,6 +136,14 @@ class Client:
         """GET and return the answer, its content still to be read; close it."""
         return self.request("GET", path, query=query, timeout=timeout, preload=False)
 
+    def pieces(self, path: str, query: Mapping[str, Any] | None = None, size: int = 65536) -> Iterator[bytes]:
+        """GET an answer and yield it piece by piece, also where it is long. Raise Unavailable where it breaks off."""
+        with self.open(path, query) as answer:
+            try:
+                yield from answer.stream(size)
+            except urllib3.exceptions.HTTPError as error:
+                raise Unavailable(f"{self.url} broke off while answering {path}: {_reason(error)}.") from None
+
     def stream(self, path: str, query: Mapping[str, Any] | None = None) -> Iterator[Any]:
         """GET an answer of one JSON value a line (application/x-ndjson) and yield each as it comes."""
         try:
@@ -146,6 +156,12 @@ class Client:
             yield from (json.loads(line) for line in _lines(answer))
         except urllib3.exceptions.HTTPError as error:
             raise Unavailable(f"{self.url} broke off while answering {path}: {_reason(error)}.") from None
+
+    def _content(
+        self, method: str, path: str, query: Mapping[str, Any] | None, answer: urllib3.BaseHTTPResponse
+    ) -> Any:
+        """Return the JSON of an answer."""
+        return _json(answer)
 
     def _pool_for(self, preload: bool) -> urllib3.PoolManager:
         """Return what a request goes through whose answer is read whole (`preload`), or piece by piece."""
@@ -170,7 +186,8 @@ class Client:
     def _send(self, method: str, path: str, body: Any, query: Mapping[str, Any] | None, timeout: float | None) -> Any:
         data = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": "application/json"} if data is not None else None
-        return _json(self.request(method, path, body=data, query=query, headers=headers, timeout=timeout))
+        answer = self.request(method, path, body=data, query=query, headers=headers, timeout=timeout)
+        return self._content(method, path, query, answer)
 
     def _failure(self, method: str, path: str, answer: urllib3.BaseHTTPResponse, data: bytes) -> NodewardError:
         kind = _BY_STATUS.get(answer.status, Unavailable if answer.status in (500, 502, 503, 504) else BadInput)

@@ -112,3 +112,10 @@ class Unavailable(NodewardError):
     status = 503
     title = "Unavailable"
     retry = True
+
+
+class NotOurs(Unavailable):
+    """What answered is none of our servers, or a broken one: somebody must look at it before it is asked again."""
+
+    status = 502
+    title = "Bad answer"

@@ -7,6 +7,7 @@ from nodeward.core.errors import Problem
 _SENTENCES = {
     "extra_forbidden": "is not known here; it may be misspelt",
     "missing": "is missing, and must be given",
+    "model_type": "must have keys and values",
     "string_type": "must be text; put it in quotes",
 }
 

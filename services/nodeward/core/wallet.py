@@ -13,9 +13,9 @@ from urllib.parse import unquote
 
 import urllib3
 
-from nodeward.core import bounded
+from nodeward.core import bounded, told
 from nodeward.core.client import Client
-from nodeward.core.errors import NotAuthenticated, NotFound, Unavailable
+from nodeward.core.errors import NodewardError, NotAuthenticated, NotFound, Unavailable
 from nodeward.core.ports import port
 
 LOOK = "GET"
@@ -93,7 +93,10 @@ class Wallet:
 
 
 class NodeClient(Client):
-    """The client of a node server. Raises what `Client` raises, and what the tickets' source says if there is none."""
+    """The client of a node server. Raises what `Client` raises, and what the tickets' source says if there is none.
+
+    What is there may be anything: NotOurs is raised for an answer that is not what a node server answers to that call.
+    """
 
     def __init__(self, node: str, url: str, tickets: Tickets, timeout: float = 10.0) -> None:
         super().__init__(url, None, timeout)
@@ -108,6 +111,14 @@ class NodeClient(Client):
 
     def _pool_for(self, preload: bool) -> urllib3.PoolManager:
         return self._bounded if preload else self._pool
+
+    def _content(
+        self, method: str, path: str, query: Mapping[str, Any] | None, answer: urllib3.BaseHTTPResponse
+    ) -> Any:
+        return told.answer(self.node, method, path, query, answer.data)
+
+    def _failure(self, method: str, path: str, answer: urllib3.BaseHTTPResponse, data: bytes) -> NodewardError:
+        return told.harmless_failure(super()._failure(method, path, answer, data))
 
     def request(
         self,
@@ -130,10 +141,12 @@ class NodeClient(Client):
                 return super().request(
                     method, path, body=body, query=query, headers=shown, timeout=timeout, preload=preload
                 )
-            except NotAuthenticated:
+            except NotAuthenticated as error:
                 self._tickets.forget(self.node, may)
                 if not again:
-                    raise
+                    raise Unavailable(
+                        f"'{self.node}' does not take the ticket that it is shown: {error.detail}"
+                    ) from None
                 again = False
 
 

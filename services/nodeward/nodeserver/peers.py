@@ -102,7 +102,7 @@ class Peers:
             )
         except NodewardError as error:
             return _step("answer", False, began, f"{peer.name} refuses {self._node}: {error}")
-        there = answer.get("node") if isinstance(answer, dict) else None
+        there = answer["node"]
         if there != peer.name:
             return _step("answer", False, began, f"at {peer.address} answers node '{there}', not '{peer.name}'")
         return _step("answer", True, began, f"{peer.name} knows {self._node} by its ticket")

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from flask import Flask, Response, jsonify, request
 
+from fakes import nonsense
 from fakes.serving import Serving
 from nodeward.core.client import Client
-from nodeward.core.errors import BadInput, NotAllowed, NotAuthenticated, NotFound, Unavailable
+from nodeward.core.errors import BadInput, NotAllowed, NotFound, Unavailable
 from nodeward.core.wallet import NodeClient, Wallet, node_client
 
 
@@ -35,7 +36,7 @@ class Office(Serving):
         def asked() -> Any:
             shown = request.headers["Authorization"].removeprefix("Bearer ")
             self.shown.append(shown)
-            return _problem(401) if shown in self.refused else jsonify(ticket=shown)
+            return _problem(401) if shown in self.refused else jsonify({**nonsense.RUN, "ticket": shown, "items": []})
 
         super().__init__(app)
 
@@ -124,14 +125,14 @@ def test_a_ticket_that_the_node_does_not_take_is_replaced_once(office: Office, w
     office.refused = {"nwt-1"}
     assert client.get("/api/v1/info")["ticket"] == "nwt-2"
     office.refused = {f"nwt-{number}" for number in range(10)}
-    with pytest.raises(NotAuthenticated):
+    with pytest.raises(Unavailable, match=r"'web-1' does not take the ticket that it is shown: No\."):
         client.get("/api/v1/info")
     assert office.shown[-2:] == ["nwt-2", "nwt-3"]
 
 
 def test_a_body_that_is_sent_already_is_not_sent_again(office: Office, wallet: Wallet) -> None:
     office.refused = {"nwt-1"}
-    with pytest.raises(NotAuthenticated):
+    with pytest.raises(Unavailable, match="does not take the ticket"):
         node(office, wallet).request("PUT", "/api/v1/runs", body=iter([b"x"]))
     assert office.shown == ["nwt-1"]
 

@@ -12,6 +12,9 @@ Cell = str | Markup
 Row = dict[str, Any]
 
 
+MOST_COLUMNS = 10
+
+
 @dataclass(frozen=True)
 class Section:
     """Facts by name, or a table: its columns, of which some hold numbers, and its rows."""
@@ -110,7 +113,7 @@ def _process(each: Row) -> tuple[Cell, ...]:
 
 
 def _services(given: list[Row]) -> list[Section]:
-    columns = tuple(dict.fromkeys(name for each in given for name in each))
+    columns = tuple(dict.fromkeys(name for each in given for name in each))[:MOST_COLUMNS]
     rows = [tuple(_plain(each.get(name)) for name in columns) for each in given]
     return [_table("Services", tuple(map(_title, columns)), (), rows)]
 

@@ -13,7 +13,7 @@ import urllib3
 
 from nodeward.core import runbook_paths
 from nodeward.core.client import Client
-from nodeward.core.errors import NodewardError, Unavailable
+from nodeward.core.errors import NodewardError, NotOurs, Unavailable
 from nodeward.core.files import read_secret
 from nodeward.core.runbook import Call, Copy, Place
 from nodeward.nodeserver.peers import Peers
@@ -200,6 +200,8 @@ class _Followed:
                     self._tell(event)
                 if page["state"] in ENDS and not page["items"]:
                     break
+            except NotOurs as error:
+                return "failed", str(error)
             except Unavailable as error:
                 if time.monotonic() > seen + (5.0 if stopping else PATIENCE_SECONDS):
                     return "failed", f"it cannot be reached any more: {error}"

@@ -6,7 +6,7 @@ from flask import Blueprint, Response, abort, jsonify, url_for
 
 from nodeward.core import openapi
 from nodeward.core.client import Client
-from nodeward.core.errors import Unavailable
+from nodeward.core.errors import NotOurs, Unavailable
 from nodeward.web import backends
 from nodeward.web.backends import items
 
@@ -35,7 +35,17 @@ def _document(role: str) -> dict[str, Any]:
     if role not in TITLES:
         abort(404)
     found: dict[str, Any] = _server(role).get(DOCUMENT)
+    if role == "nodeserver":
+        _must_be_shown(found)
     return found
+
+
+def _must_be_shown(document: dict[str, Any]) -> None:
+    """Raise NotOurs if no page can be made of what the first of the nodes answered."""
+    try:
+        _ = list(openapi.calls(document))
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
+        raise NotOurs("The node that was asked what a node server answers does not describe one.") from None
 
 
 def _server(role: str) -> Client:

@@ -1,12 +1,14 @@
 """Runbooks: what there is to run, a form made of the parameters, a run as it happens, and the runs that were."""
 
+import errno
+import logging
 from collections.abc import Iterator
 from typing import Any
 
-import urllib3
 from flask import Blueprint, Response, jsonify, request, url_for
 from pydantic import Field
 
+from nodeward.core.errors import NodewardError
 from nodeward.core.http import Body
 from nodeward.web import auth, backends
 from nodeward.web.backends import items
@@ -17,7 +19,7 @@ from nodeward.web.runs import past
 from nodeward.web.views import given, page
 
 blueprint = Blueprint("runbooks", __name__)
-
+log = logging.getLogger(__name__)
 
 Row = dict[str, Any]
 MOST = 10_000  # nodes and runbooks to choose from
@@ -87,17 +89,20 @@ def output(node: str, run: str) -> Response:
 @blueprint.get("/runs/<node>/<run>/recording")
 def recording(node: str, run: str) -> Response:
     """The recording, to keep."""
-    answer = backends.node(node).open(f"/api/v1/runs/{run}/recording")
+    pieces = backends.node(node).pieces(f"/api/v1/runs/{run}/recording")
+    first = next(pieces, b"")  # an error here still becomes an answer with a sentence
     name = f'attachment; filename="{run}.cast"'
-    return Response(_pieces(answer), content_type="application/x-asciicast", headers={"Content-Disposition": name})
+    return Response(_all(first, pieces), content_type="application/x-asciicast", headers={"Content-Disposition": name})
 
 
-def _pieces(answer: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
-    """Pass on what comes, also where it is long: nothing of it is kept here."""
+def _all(first: bytes, others: Iterator[bytes]) -> Iterator[bytes]:
+    """Pass on what comes, also where it is long: nothing of it is kept here. Where it breaks off, so does what is passed on."""
+    yield first
     try:
-        yield from answer.stream(65536)
-    finally:
-        answer.close()
+        yield from others
+    except NodewardError as error:
+        log.warning("A recording was not passed on whole: %s", error)
+        raise ConnectionResetError(errno.ECONNRESET, "The node server broke off.") from None
 
 
 @blueprint.post("/do/run")
