@@ -97,6 +97,27 @@ def test_there_is_none_for_what_has_no_node_server(server: RegistryServer, node:
         asked(server.admin, node)
 
 
+def test_who_may_not_do_a_deed_gets_no_ticket_for_it(server: RegistryServer) -> None:
+    viewer, operator = made(server, "job-looks", "viewer"), made(server, "job-acts", "operator")
+    for client, may, words in (
+        (viewer, "POST /api/v1/runs", "'job-looks' is viewer; this needs operator or node."),
+        (viewer, "POST /api/v1/checks/disk/root/run", "'job-looks' is viewer; this needs operator."),
+        (operator, "POST /api/v1/programs/tailflog/restart", "'job-acts' is operator; this needs admin."),
+        (operator, "POST /api/v1/what/is/not/known", "'job-acts' is operator; this needs admin."),
+        (server.admin, "PUT /api/v1/bundle", "is admin; this needs service."),
+        (
+            web(server).acting_for("live", "viewer"),
+            "POST /api/v1/runs",
+            "'live' is viewer; this needs operator or node.",
+        ),
+    ):
+        with pytest.raises(NotAllowed) as told:
+            asked(client, may=may)
+        assert words in told.value.detail
+    for may in ("POST /api/v1/runs", "POST /api/v1/runs/r1/stop", "POST /api/v1/checks/-/run"):
+        assert asked(operator, may=may).may == may
+
+
 @pytest.mark.parametrize("may", ["", "POST", "get", "PATCH /x", "POST x", "POST /x\n", "POST /" + "x" * 501])
 def test_what_it_is_for_is_looking_or_one_deed(server: RegistryServer, may: str) -> None:
     with pytest.raises(BadInput):

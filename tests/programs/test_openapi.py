@@ -11,8 +11,9 @@ from collections.abc import Iterator
 import pytest
 
 from nodeward.core import clock
+from nodeward.core.auth import PEOPLE, Principal
 from nodeward.core.openapi import examples
-from nodeward.core.tickets import SECOND, Signer, Ticket, new_key
+from nodeward.core.tickets import SECOND, Signer, Ticket, needed_for, new_key
 from support.api_examples import CONVERSATIONS, World, calls, content, differences
 from support.appliance_in_view import PASSWORD, ROLES
 from support.ports import free_port
@@ -126,9 +127,35 @@ def test_a_node_s_token_opens_what_is_for_nodes_and_nothing_else(world: World, a
     for call, needs in calls(world, role):
         if needs and "node" not in needs:
             method, _, path = call.partition(" ")
-            shown = world.shown(role, another, method, concrete(path))
+            may = "GET" if method == "GET" else f"{method} {concrete(path)}"
+            signed = world.signed(name="web-8", role="node", node="web-8", may=may)
+            shown = signed if role == "nodeserver" else another
             answer = world.ask(role, method, concrete(path), shown, b"{}", "application/json")
             assert answer.status == 403, (role, call, answer.data)
+
+
+def test_a_ticket_for_a_deed_is_for_who_may_do_it_there(world: World, another: str) -> None:
+    """What the node server would answer 403 to, the config server gives no ticket for, and says so in the same words."""
+    askers = {role: world.token(f"asks-{role}", role) for role in PEOPLE} | {"node": another}
+    tried = 0
+    for call, needs in calls(world, "nodeserver"):
+        method, _, path = call.partition(" ")
+        if method == "GET" or not needs:
+            continue
+        may = f"{method} {concrete(path)}"
+        assert needed_for(may) == tuple(needs), f"{call}: core.tickets says another thing than the route"
+        for role, token in askers.items():
+            body = json.dumps({"node": "local", "may": may}).encode()
+            answer = world.ask("configserver", "POST", "/api/v1/tickets", token, body, "application/json")
+            assert answer.status == (201 if Principal("", role).reaches(tuple(needs)) else 403), (
+                call,
+                role,
+                answer.data,
+            )
+            if answer.status == 403:
+                assert f" is {role}; this needs {' or '.join(needs)}." in answer.json()["detail"]
+            tried += answer.status == 403
+    assert tried > 20
 
 
 @pytest.mark.parametrize(

@@ -28,9 +28,11 @@ class Issuer:
     def issue(self, who: Principal, at: str, may: str, address: str | None = None) -> tuple[str, Ticket]:
         """Return a ticket for a node, as it is shown and what it says.
 
-        Raise NotAllowed if this caller gets none, NotFound if there is no such node server.
+        Raise NotAllowed if this caller gets none, or may not do there what it is for; NotFound if there is no such node server.
         """
         self._must_be_allowed(who)
+        if (needed := tickets.needed_for(may)) is not None:
+            who.must_reach(needed)
         facts = self._registry.snapshot.fleet.facts.get(at)
         if facts is None or not facts["agent"]:
             raise NotFound(f"There is no node '{at}' with a node server.")

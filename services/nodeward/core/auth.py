@@ -71,6 +71,12 @@ class Principal:
             for role in needed
         )
 
+    def must_reach(self, needed: tuple[str, ...]) -> None:
+        """Raise NotAllowed unless this principal has one of the roles in `needed`, or a higher one."""
+        if not self.reaches(needed):
+            wanted = " or ".join(needed or ("nobody",))
+            raise NotAllowed(f"'{self.name}' is {self.role}; this needs {wanted}.")
+
     def must_speak_for(self, node: str) -> None:
         """Raise NotAllowed if this is a node's credential and `node` is another one."""
         if self.role == NODE and self.node != node:

@@ -165,9 +165,7 @@ def _guard(app: Flask, door: Door) -> None:
             return
         g.principal = door()
         request.environ[ADMITTED] = True
-        if needed is None or not g.principal.reaches(needed):
-            wanted = " or ".join(needed or ("nobody",))
-            raise NotAllowed(f"'{g.principal.name}' is {g.principal.role}; this needs {wanted}.")
+        g.principal.must_reach(needed or ())
 
 
 def _hear(app: Flask, refusals: Refusals) -> None:

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from nodeward.core import clock
+from nodeward.core.auth import ADMIN, NODE, OPERATOR, SERVICE
 from nodeward.core.errors import NotAllowed, NotAuthenticated
 
 LOOK_SECONDS, ACT_SECONDS = 300, 60  # a ticket to look (GET), and one for a single deed
@@ -25,6 +26,21 @@ SKEW_SECONDS = 30  # so far may a node's clock be off
 LOOK = "GET"
 SECOND = 1_000_000
 
+# Who may do what at a node server, so that nobody gets a ticket for what would be refused there anyway. The routes of the node
+# server say the same (`needs`), and a test compares them. A deed that is not known here is an administrator's.
+_DEEDS = tuple(
+    (re.compile(pattern, re.DOTALL), needed)
+    for pattern, needed in (
+        (r"POST /api/v1/runs", (OPERATOR, NODE)),
+        (r"POST /api/v1/runs/[^/]+/stop", (OPERATOR, NODE)),
+        (r"POST /api/v1/runs/[^/]+/answers", (OPERATOR,)),
+        (r"POST /api/v1/checks/.+/run", (OPERATOR,)),
+        (r"PUT /api/v1/files", (NODE,)),
+        (r"PUT /api/v1/bundle", (SERVICE,)),
+        (r"(PUT|DELETE) /api/v1/bundle/drain", (SERVICE,)),
+        (r"POST /api/v1/bundle/programs", (SERVICE,)),
+    )
+)
 _TICKET = re.compile(r"nwt\.([0-9a-f]{12})\.([A-Za-z0-9_-]{1,3000})\.([A-Za-z0-9_-]{86})")
 
 
@@ -130,6 +146,13 @@ def allows(may: str, method: str, path: str) -> bool:
     if may == LOOK:
         return method in ("GET", "HEAD")
     return unquote(may) == unquote(f"{method} {path}")
+
+
+def needed_for(may: str) -> tuple[str, ...] | None:
+    """Return the roles that a deed needs at a node server; None for looking, where each route asks for its own."""
+    if may == LOOK:
+        return None
+    return next((needed for pattern, needed in _DEEDS if pattern.fullmatch(unquote(may))), (ADMIN,))
 
 
 def _text(given: bytes) -> str:
