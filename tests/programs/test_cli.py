@@ -181,6 +181,33 @@ def test_a_reader_that_has_seen_enough_is_no_error(server):
     assert (ended.stdout, ended.stderr) == ("[\n  {", "")
 
 
+@pytest.mark.parametrize(
+    "words", [["revisions"], ["revisions", "-o", "json"], ["--help"], ["token", "--help"], ["render", "--node", "here"]]
+)
+def test_where_nobody_reads_it_ends_quietly_as_other_tools_do(server, words):
+    reader, writer = os.pipe()
+    os.close(reader)  # whoever read has gone, before anything is written
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-m", "nodeward.cli.main", *words],
+            env=server.environment, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=60, check=False,
+        )  # fmt: skip
+    finally:
+        os.close(writer)
+    assert (ended.returncode, ended.stderr) == (-signal.SIGPIPE, "")
+
+
+def test_an_error_that_nobody_reads_ends_quietly(server):
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        command = [sys.executable, "-m", "nodeward.cli.main", "get", "node", "none-such"]
+        ended = subprocess.run(command, env=server.environment, stdout=writer, stderr=writer, timeout=60, check=False)
+    finally:
+        os.close(writer)
+    assert ended.returncode == -signal.SIGPIPE
+
+
 @pytest.mark.parametrize(("more", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
 def test_colour_is_for_terminals_that_want_it(server, more, coloured):
     ours, theirs = pty.openpty()

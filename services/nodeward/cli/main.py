@@ -1,11 +1,16 @@
 """The command line: `nodeward <noun|verb>`. Errors become a sentence on stderr and an exit code here, and only here.
 
-Exit codes: 0 done; 1 it failed; 2 the command line is wrong; 78 the configuration is wrong; 130 interrupted.
+Exit codes: 0 done; 1 it failed; 2 the command line is wrong; 78 the configuration is wrong; 130 interrupted. Where whoever reads
+the output has seen enough (`| head`), it ends as other tools do: quietly, by SIGPIPE, which a shell calls 141.
 """
 
 import os
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
+from typing import Any, NoReturn
 
 import click
 
@@ -27,8 +32,31 @@ COMMANDS = {
 }  # fmt: skip
 
 
+class Enough(Exception):
+    """Nobody reads any more what is printed."""
+
+
+@contextmanager
+def _while_somebody_reads() -> Iterator[None]:
+    """Raise Enough in place of BrokenPipeError, of which click would make a failure."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise Enough from None
+
+
 class Commands(click.Group):
     """The group that finds its commands in the table."""
+
+    def make_context(self, *given: Any, **named: Any) -> click.Context:
+        """Read the command line; that prints help, too."""
+        with _while_somebody_reads():
+            return super().make_context(*given, **named)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Carry the command out."""
+        with _while_somebody_reads():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the commands' names in the table's order."""
@@ -56,6 +84,13 @@ def nodeward() -> None:
 def main() -> None:
     """Run the command line."""
     try:
+        _run()
+    except (Enough, BrokenPipeError):
+        _end_by_sigpipe()
+
+
+def _run() -> NoReturn:
+    try:
         code = nodeward.main(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else EXIT_OK)
     except NodewardError as error:
@@ -66,9 +101,13 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # `| head` has seen enough
-        sys.exit(EXIT_OK)
+
+
+def _end_by_sigpipe() -> NoReturn:
+    """End as a program does that leaves this signal alone. (Python ignores it: it comes of a server's closed connection, too.)"""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGPIPE)
+    os._exit(128 + signal.SIGPIPE)  # where it is blocked
 
 
 if __name__ == "__main__":
