@@ -104,6 +104,11 @@ class FleetConfig(FakeConfig):
         def delivery() -> Response:
             return jsonify(items=self.standing, next=None)
 
+        @app.get("/api/v1/nodes/<name>/delivery")
+        def delivery_of(name: str) -> Response | tuple[Response, int]:
+            found = next((row for row in self.standing if row["node"] == name), None)
+            return jsonify(found) if found else _problem(404, f"There is no node '{name}'.")
+
         @app.get("/api/v1/nodes/<name>/handed")
         def handed(name: str) -> Response:
             return jsonify(node=name, revision=1, files={"nodeserver.json": "{\n1\n}", "tailflog.json": "{}"})

@@ -187,6 +187,25 @@ def test_a_node_enrols_once_and_again_only_if_it_never_used_its_token(server: Re
     assert server.client(server.enrol(node)["token"]).get("/api/v1/servers")
 
 
+def test_what_to_do_about_a_nodes_credential_is_said_where_one_looks(server: RegistryServer, node: str) -> None:
+    def said() -> Any:
+        (row,) = (row for row in server.admin.get("/api/v1/delivery", {"limit": 1000})["items"] if row["node"] == node)
+        assert server.admin.get(f"/api/v1/nodes/{node}/delivery")["credential"] == row["credential"]
+        return row["credential"]
+
+    assert f"Node '{node}' has not enrolled yet" in said()
+    token = server.enrol(node)["token"]
+    assert said() is None and server.client(token).get("/api/v1/servers")
+    about = server.admin.get(f"/api/v1/objects/node/{node}")
+    server.admin.delete(f"/api/v1/objects/node/{node}")
+    server.admin.put(f"/api/v1/objects/node/{node}", about)
+    with pytest.raises(NotAuthenticated, match="revoked"):
+        server.client(token).get("/api/v1/servers")
+    assert f"The credential of node '{node}' ended at" in said() and "enrols anew with its key" in said()
+    assert "ended at" in server.nodeward("delivery").stdout
+    assert server.client(server.enrol(node)["token"]).get("/api/v1/servers") and said() is None
+
+
 def test_enrolling_needs_the_key_and_a_node_that_is_there(server: RegistryServer, node: str) -> None:
     for name, key in ((node, "wrong"), (node, "ключ"), ("nobody", "")):
         with pytest.raises(NotAuthenticated, match="enrolment key"):

@@ -159,6 +159,8 @@ def _headline(row: dict[str, Any]) -> str:
 
 
 def _note(row: dict[str, Any]) -> str:
+    if row.get("credential"):  # an older config server does not say
+        return _lines(row["credential"])
     if row["error"]:
         return _lines(row["error"])
     if row["refused"]:

@@ -4,6 +4,7 @@ import hmac
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from nodeward.configserver import answers
 from nodeward.core import clock, tokens
@@ -11,6 +12,23 @@ from nodeward.core.auth import NODE, Credential
 from nodeward.core.errors import Conflict, NotAuthenticated, NotFound
 from nodeward.core.files import read_secret
 from nodeward.store.base_registry import RegistryShelf
+
+GRACE = (
+    60 * 1_000_000
+)  # µs: so long after its end a credential may still be shown by a program that has not read the next one
+LATELY = 120 * 1_000_000  # µs; a node asks every few seconds
+
+
+class WayIn(NamedTuple):
+    """How a node stands with its credential: whether one is in force, when the last of the others ended, and when one that had
+    ended was shown last."""
+
+    in_force: bool = False
+    ended: int | None = None
+    refused: int | None = None
+
+
+NO_WAY_YET = WayIn()
 
 
 class Credentials:
@@ -21,6 +39,9 @@ class Credentials:
         self._lock = threading.RLock()
         self._known = {each.id: each for each in shelf.credentials()}
         self._used = shelf.used()
+        self._refused: dict[
+            str, tuple[str, int]
+        ] = {}  # by node: the id of the credential that was refused last, and when
         self._document: tuple[dict[str, Credential], bytes, str] | None = None
 
     def find(self, identifier: str) -> Credential | None:
@@ -38,6 +59,12 @@ class Credentials:
             if old is not None and old.revoked is None:
                 self.revoke(old.id)
             self._used.add(found.id)
+
+    def refused(self, identifier: str | None) -> None:
+        """Remember that a node showed a credential that is in force no more."""
+        found = self._known.get(identifier or "")
+        if found is not None and found.role == NODE and found.node:
+            self._refused[found.node] = (found.id, self._now())
 
     def all(self) -> list[Credential]:
         """Return every credential, oldest first."""
@@ -117,6 +144,22 @@ class Credentials:
             for each in self._of_node(node):
                 self.revoke(each.id)
 
+    def ways_in(self) -> dict[str, "WayIn"]:
+        """Return how every node that ever had a credential stands with it."""
+        at, found = self._now(), dict[str, WayIn]()
+        for each in self._known.values():
+            if each.role != NODE or not each.node:
+                continue
+            before = found.get(each.node, NO_WAY_YET)
+            ended = each.revoked if each.revoked is not None else each.expires
+            if ended is None or (each.revoked is None and ended > at):
+                found[each.node] = before._replace(in_force=True)
+            else:
+                identifier, last = self._refused.get(each.node, ("", 0))
+                refused = last if identifier == each.id and last > ended + GRACE else before.refused
+                found[each.node] = before._replace(ended=max(ended, before.ended or 0), refused=refused)
+        return found
+
     def document(self) -> tuple[bytes, str]:
         """Return the list as the other servers copy it, and its tag; made once per change, for it is asked all the time."""
         known = self._known
@@ -138,3 +181,34 @@ class Credentials:
 
 def _none_in_force(identifier: str) -> NotFound:
     return NotFound(f"There is no token in force with id '{identifier}'. `nodeward token list` shows them.")
+
+
+def advice(node: str, way: WayIn, now: int) -> str | None:
+    """Return what is to be done so that a node gets in (again), as a sentence; None where it can."""
+    last = way.refused if way.refused is not None and now < way.refused + LATELY else None
+    again = (
+        "remove secrets/nodeserver/token under its NODEWARD_VAR and restart its node server, "
+        "which then enrols anew with its key"
+    )
+    if way.in_force and last is None:
+        return None
+    if way.in_force:
+        return (
+            f"Somebody shows a credential of node '{node}' that has ended, last at {_moment(last or 0)}, though another one is "
+            f"in force. If that is the node itself, `nodeward token list` and `nodeward token revoke ID` end the other one; "
+            f"then, there, {again}. Else another machine goes by its name."
+        )
+    if way.ended is None:
+        return (
+            f"Node '{node}' has not enrolled yet: give its node server the key that `nodeward token enrol-key` prints, "
+            "by NODEWARD_NODESERVER_ENROL_KEY_FILE."
+        )
+    tried = f"; it was refused with it last at {_moment(last)}" if last else ""
+    return (
+        f"The credential of node '{node}' ended at {_moment(way.ended)}{tried}. The audit list says who revoked it, or took the "
+        f"node away. If it is to come in again: on the node, {again}."
+    )
+
+
+def _moment(at: int) -> str:
+    return clock.rfc3339(at)[:19].replace("T", " ") + "Z"

@@ -15,7 +15,8 @@ from nodeward.configserver import (
 from nodeward.configserver.forms import NumberedPage, Refusal
 from nodeward.configserver.parts import Parts
 from nodeward.core import clock, http
-from nodeward.core.auth import NODE, OPERATOR, SERVICE
+from nodeward.core.auth import NODE, OPERATOR, SERVICE, Principal
+from nodeward.core.errors import NotAuthenticated
 from nodeward.core.http import SECURITY, needs, principal
 from nodeward.core.refusals import Refusals, Refused
 from nodeward.supervise.http import mount as mount_programs
@@ -25,7 +26,7 @@ def create(parts: Parts, refusals: Refusals) -> OpenAPI:
     """Return the config server's app."""
     shelf = parts.registry.shelf
     app = http.create(
-        "configserver", "config server", parts.credentials, lambda: list(filter(None, [shelf.trouble()])), refusals
+        "configserver", "config server", _door(parts), lambda: list(filter(None, [shelf.trouble()])), refusals
     )
     app.before_request(lambda: parts.credentials.proven(g.principal.token) if "principal" in g else None)
     http_objects.mount(app, parts)
@@ -61,3 +62,17 @@ def create(parts: Parts, refusals: Refusals) -> OpenAPI:
         return jsonify(noted=True)
 
     return app
+
+
+def _door(parts: Parts) -> http.Door:
+    """Return the door that tokens open; of a node's that has ended it is remembered that it was shown."""
+    tokens = http.tokens_of(parts.credentials)
+
+    def admit() -> Principal:
+        try:
+            return tokens()
+        except NotAuthenticated as error:
+            parts.credentials.refused(error.token)
+            raise
+
+    return admit

@@ -1,10 +1,13 @@
 """Routes of delivery: which node has what, releasing a bundle to a node, and reaching the nodes' own servers for a rollout."""
 
+from collections.abc import Mapping
+
 from flask import Response, jsonify
 from flask_openapi3 import OpenAPI
 
 from nodeward.configserver import forms
 from nodeward.configserver.answers import tagged
+from nodeward.configserver.credentials import NO_WAY_YET, WayIn, advice
 from nodeward.configserver.parts import Parts, note
 from nodeward.core.auth import OPERATOR, VIEWER
 from nodeward.core.http import SECURITY, needs
@@ -24,14 +27,16 @@ def _standing(app: OpenAPI, parts: Parts) -> None:
         facts = parts.registry.snapshot.fleet.facts
         names = [name for name in sorted(facts) if facts[name]["agent"] and (not query.cursor or name > query.cursor)]
         shown = names[: query.limit]
-        rows = [parts.delivery.row(name) for name in shown]
+        ways = parts.credentials.ways_in()
+        rows = [{**parts.delivery.row(name), "credential": _advice(parts, ways, name)} for name in shown]
         return jsonify(items=rows, next=shown[-1] if len(names) > len(shown) else None)
 
     @app.get("/api/v1/nodes/<name>/delivery", summary="Which revision a node has, and is handed", security=SECURITY)
     @needs(VIEWER)
     def standing_of(path: forms.NodePath) -> Response:
         parts.nodes.must_have_server(path.name)
-        return jsonify(parts.delivery.row(path.name))
+        ways = parts.credentials.ways_in()
+        return jsonify({**parts.delivery.row(path.name), "credential": _advice(parts, ways, path.name)})
 
     @app.get("/api/v1/nodes/<name>/handed", summary="The bundle that a node is to have now", security=SECURITY)
     @needs(OPERATOR)
@@ -47,6 +52,11 @@ def _standing(app: OpenAPI, parts: Parts) -> None:
         back = f", instead of one that was rolled back: {body.why}" if body.refused else ""
         note(parts, "release", f"revision {body.revision} to node {path.name}{back}")
         return jsonify(parts.delivery.row(path.name))
+
+
+def _advice(parts: Parts, ways: Mapping[str, WayIn], name: str) -> str | None:
+    """Return what is to be done so that a node gets in, if anything is."""
+    return advice(name, ways.get(name, NO_WAY_YET), parts.now())
 
 
 def _reaching(app: OpenAPI, parts: Parts) -> None:

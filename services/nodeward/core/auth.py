@@ -105,10 +105,11 @@ def authenticate(header: str | None, on_behalf: str | None, source: CredentialSo
     if credential is None or not tokens.matches(token.strip(), credential.hash):
         raise NotAuthenticated("That token is not known here. It may have been mistyped, or made by another appliance.")
     if credential.revoked is not None:
-        raise NotAuthenticated(f"The token '{credential.name}' was revoked.", who=credential.name)
+        sentence = f"The token '{credential.name}' was revoked."
+        raise NotAuthenticated(sentence, who=credential.name, token=credential.id)
     if credential.expires is not None and credential.expires <= at:
-        moment = clock.rfc3339(credential.expires)
-        raise NotAuthenticated(f"The token '{credential.name}' expired at {moment}.", who=credential.name)
+        sentence = f"The token '{credential.name}' expired at {clock.rfc3339(credential.expires)}."
+        raise NotAuthenticated(sentence, who=credential.name, token=credential.id)
     asker = Principal(credential.name, credential.role, credential.node, token=credential.id)
     return _acting_for(asker, on_behalf)
 

@@ -60,14 +60,21 @@ class ConfigError(NodewardError):
 
 
 class NotAuthenticated(NodewardError):
-    """No token, or one that is unknown, expired or revoked. `who` is for the audit list: whose it was, or what it was."""
+    """No token, or one that is unknown, expired or revoked. `who` is for the audit list: whose it was, or what it was; `token`
+    the id of a credential that is in force no more."""
 
     status = 401
     title = "Not authenticated"
 
-    def __init__(self, detail: str, problems: list[Problem] | None = None, who: str = "unknown token") -> None:
+    def __init__(
+        self,
+        detail: str,
+        problems: list[Problem] | None = None,
+        who: str = "unknown token",
+        token: str | None = None,
+    ) -> None:
         super().__init__(detail, problems)
-        self.who = who
+        self.who, self.token = who, token
 
 
 class NotAllowed(NodewardError):

@@ -183,3 +183,13 @@ def test_a_nodes_logs_are_its_last_errors_live_and_its_sources_with_links_to_the
     every = web.visitor("vera").get("/nodes/web-1?tab=logs&level=all").text
     assert 'data-level=""' in every and 'href="/logs?node=web-1"' in every
     assert web.visitor("vera").get("/nodes/web-1?tab=logs&level=nonsense").status_code == 404
+
+
+def test_a_node_that_cannot_come_in_is_told_what_to_do_on_every_tab(web: Web) -> None:
+    web.config.standing[0]["credential"] = "The credential of node 'web-1' ended; <remove> it."
+    for tab in ("services", "logs", "information"):
+        text = web.visitor("vera").get(f"/nodes/web-1?tab={tab}").text
+        assert text.count("The credential of node &#39;web-1&#39; ended; &lt;remove&gt; it.") == 1
+    assert "The credential of node" not in web.visitor("vera").get("/nodes/web-2").text
+    web.config.objects["node"]["web-1"]["agent"] = False
+    assert "The credential of node" not in web.visitor("vera").get("/nodes/web-1").text

@@ -52,6 +52,7 @@ def one(name: str) -> str:
         "node.html",
         name=name,
         node=node,
+        credential=_credential(node),
         own=own,
         services=services,
         states=states,
@@ -59,6 +60,15 @@ def one(name: str) -> str:
         tabs=TABS,
         **_part(tab, name),
     )
+
+
+def _credential(node: dict[str, Any]) -> str | None:
+    """What is to be done so that the node gets in (again), if the config server knows that something is."""
+    if not node or not node.get("agent", True):
+        return None
+    asked = Asked(lambda: backends.config().get(f"/api/v1/nodes/{node['name']}/delivery"), {})
+    sentence: str | None = asked.value.get("credential")
+    return sentence
 
 
 def _states(name: str) -> list[dict[str, Any]]:
