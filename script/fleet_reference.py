@@ -91,6 +91,8 @@ def takes(schema: dict[str, Any]) -> str:
     kind = schema.get("type")
     if kind == "array":
         return f"list of {takes(schema.get('items', {}))}"
+    if schema.get("title") == "Size":
+        return "size"
     if isinstance(kind, list) or schema.get("title") == "Duration":
         return "duration"
     return WORDS.get(str(kind), "anything")

@@ -24,6 +24,7 @@ from cheroot.wsgi import Server as CherootServer
 HEAD_SECONDS = 20.0
 KNOWN_SECONDS = 3600.0
 MOST_KNOWN = 100_000
+MOST_UNREAD = 4 * 1024 * 1024  # bytes of a request's body that are read though nobody wants them
 ADMITTED = "nodeward.admitted"  # in a request's environ: it showed a token in force
 
 
@@ -143,6 +144,22 @@ class _Request(HTTPRequest):
         """Answer. The body of a stranger's request is read here, also where nobody wants it."""
         with self.server.reading(self.conn):
             super().respond()
+
+    def send_headers(self) -> None:
+        """Send the answer's head. Of a body that nobody read so much is taken in that most callers hear the answer, and never
+        all of it at once, as cheroot would: it may have no end. Where more comes, the connection ends."""
+        if not self._read_to_its_end():
+            self.close_connection = True
+        super().send_headers()
+
+    def _read_to_its_end(self) -> bool:
+        left = MOST_UNREAD
+        try:
+            while left > 0 and (piece := self.rfile.read(min(left, 65536))):
+                left -= len(piece)
+        except (OSError, ValueError):
+            return False  # it came too slowly, or is not cut as it says
+        return left > 0
 
 
 class _Connection(HTTPConnection):

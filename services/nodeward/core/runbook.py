@@ -17,6 +17,7 @@ from pydantic import (
 from nodeward.core import runbook_paths
 from nodeward.core.checks import Duration, Port
 from nodeward.core.runbook_parameters import Parameter, Part, Pattern, Text
+from nodeward.core.sizes import Size
 
 MOST_STEPS = 200
 MOST_PARAMETERS = 50
@@ -140,6 +141,9 @@ class Copy(Part):
     to: Place = Field(description="Where to.")
     mode: Annotated[str, StringConstraints(pattern=r"^0?[0-7]{3}$")] | None = Field(
         None, description="Its permissions there; by default those it has here.", examples=["0640"]
+    )
+    max_size: Size | None = Field(
+        None, description="How large it may be; by default what the nodes' settings say, 1 GiB.", examples=["20GiB"]
     )
 
 

@@ -63,7 +63,7 @@ def app(node: Node, door: Door, peers: Peers, refusals: Refusals, rotation: Rota
     _information(made, node)
     _checks(made, node)
     _peers(made, node, peers)
-    runbooks.mount(made, node.runs, node.settings.node)
+    runbooks.mount(made, node.runs, node.settings.node, node.settings.copy_bytes)
 
     @made.post("/api/v1/token/rotate", summary="Let this node take a new credential", security=SECURITY)
     @needs(ADMIN)

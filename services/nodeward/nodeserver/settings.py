@@ -33,8 +33,16 @@ class NodeserverSettings(Settings):
         256, ge=1, description="Results kept on disk while the monitor is away; then the oldest go."
     )
     runs: int = Field(8, ge=1, le=100, description="Runbooks that may run at the same time.")
+    copy_megabytes: int = Field(
+        1024, ge=1, le=2**30, description="How large a file may be that a runbook copies, unless its step says `max_size`."
+    )  # fmt: skip
     runs_kept: int = Field(500, ge=1, description="Records of runs that are kept; then the oldest go.")
     runs_megabytes: int = Field(512, ge=1, description="Room for the records of runs; then the oldest go.")
+
+    @property
+    def copy_bytes(self) -> int:
+        """The same in bytes."""
+        return self.copy_megabytes * 1024 * 1024
 
     @property
     def bundle(self) -> Path:

@@ -13,7 +13,7 @@ from fakes import zonectl as zonectl_program
 from fakes.runbook_appliance import RunbookAppliance
 from fakes.runbook_node import processes_of
 from nodeward.core.client import Client
-from nodeward.core.errors import Conflict, NotAllowed, NotAuthenticated
+from nodeward.core.errors import BadInput, Conflict, NotAllowed, NotAuthenticated
 from support.ports import free_port
 from support.until import until
 
@@ -29,6 +29,15 @@ steps:
       mode: '0640'
     register: c
   - {run: [echo, '{{ c.size }} bytes {{ c.sha256 }}']}
+---
+kind: runbook
+name: carry-little
+parameters: {from_node: {type: node}, to_node: {type: node}}
+steps:
+  - copy:
+      from: {node: '{{ from_node }}', path: FOLDER/large}
+      to: {node: '{{ to_node }}', path: FOLDER/arrived-large}
+      max_size: 1MB
 ---
 kind: runbook
 name: greet-all
@@ -102,6 +111,44 @@ def test_a_file_that_cannot_be_copied_is_told(appliance, folder):
             assert row["state"] == "failed", row
             assert "no absolute path" in row["detail"] or "in another directory than" in row["detail"]
     assert not list(folder.glob(".arrived*"))
+
+
+@pytest.mark.parametrize(("source", "target"), [("here", "two"), ("two", "here"), ("two", "three"), ("here", "here")])
+def test_a_file_that_is_larger_than_the_step_says_goes_nowhere(appliance, folder, source, target):
+    (folder / "large").write_bytes(b"x" * 1_000_001)
+    row = appliance.run("carry-little", from_node=source, to_node=target)
+    assert row["state"] == "failed", row
+    assert (
+        "larger than a copy may be: 1,000,001 bytes (976.6 KiB), and 1,000,000 (976.6 KiB) are allowed" in row["detail"]
+    ), row
+    (folder / "large").write_bytes(b"x" * 1_000_000)
+    assert appliance.run("carry-little", from_node=source, to_node=target)["state"] == "succeeded"
+    (folder / "arrived-large").unlink()
+    assert not list(folder.glob(".arrived*"))
+
+
+def test_what_a_node_sends_that_is_too_large_is_refused_before_it_came(appliance, folder):
+    """The sentence arrives, though most of the file is never read, and what sends it is another's program."""
+    client, sent = as_node(appliance, "here", "two"), 0
+    query = {
+        "path": f"{folder}/arrived-large",
+        "run": "r",
+        "runbook": "carry-little",
+        "sha256": "0" * 64,
+        "mode": "600",
+    }
+
+    def pieces():
+        nonlocal sent
+        for _ in range(300):
+            sent += 1
+            yield b"x" * 1_000_000
+
+    for headers in ({"Content-Length": "300000000"}, {}):
+        with pytest.raises(BadInput, match="larger than a copy may be"):
+            client.request("PUT", "/api/v1/files", body=pieces(), query=query, headers=headers)
+    assert sent < 200
+    assert not list(folder.glob("*arrived*"))
 
 
 def test_what_arrives_otherwise_than_it_was_sent_is_not_taken(appliance, folder):

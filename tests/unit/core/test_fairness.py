@@ -1,5 +1,6 @@
 """One who opens many connections and says little keeps nobody else out."""
 
+import contextlib
 import socket
 import threading
 import time
@@ -158,3 +159,18 @@ def test_who_waited_is_answered_when_its_turn_comes(server: Server, monkeypatch:
     assert answer.status == 200
     for each in silent:
         each.close()
+
+
+@pytest.mark.parametrize("head", ["Content-Length: 999999999999", "Transfer-Encoding: chunked"])
+def test_a_body_that_nobody_wants_is_not_read_to_its_end(server: Server, head: str) -> None:
+    """Nor into memory: cheroot alone would read all of it at once. Who sent it hears the answer all the same."""
+    piece = b"10000\r\n" + b"x" * 65536 + b"\r\n" if "chunked" in head else b"x" * 65536
+    sent = 0
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as link:
+        link.sendall(f"POST /token HTTP/1.1\r\nHost: x\r\n{head}\r\n\r\n".encode())
+        with contextlib.suppress(OSError):
+            while sent < 256 * fairness.MOST_UNREAD:
+                link.sendall(piece)
+                sent += len(piece)
+        assert link.recv(100).startswith(b"HTTP/1.1 200 OK")
+    assert sent < 256 * fairness.MOST_UNREAD

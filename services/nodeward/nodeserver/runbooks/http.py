@@ -85,8 +85,8 @@ class NewFileQuery(FileQuery):
     mode: str = Field(pattern="^[0-7]{1,4}$")
 
 
-def mount(app: OpenAPI, runs: Runs, node: str) -> None:
-    """Add the routes."""
+def mount(app: OpenAPI, runs: Runs, node: str, copy_bytes: int) -> None:
+    """Add the routes. `copy_bytes` is how large a file may be whose copy step does not say it."""
 
     @app.get("/api/v1/runs", summary="The runs, newest first", security=SECURITY)
     @needs(VIEWER)
@@ -142,8 +142,8 @@ def mount(app: OpenAPI, runs: Runs, node: str) -> None:
     @app.get("/api/v1/files", summary="A file that another node's run copies", security=SECURITY)
     @needs(NODE)
     def send(query: FileQuery) -> Response:
-        warrant.may_copy(runs.config, query.runbook, "from", node, query.path)
-        source = transfer.read(query.path)
+        most = warrant.may_copy(runs.config, query.runbook, "from", node, query.path, copy_bytes)
+        source = transfer.read(query.path, most)
         answer = Response(source.pieces(), content_type="application/octet-stream")
         answer.headers |= {
             "Content-Length": str(source.size), "Nodeward-Sha256": source.sha256, "Nodeward-Mode": f"{source.mode:o}",
@@ -154,10 +154,11 @@ def mount(app: OpenAPI, runs: Runs, node: str) -> None:
     @app.put("/api/v1/files", summary="A file from another node's run", security=SECURITY)
     @needs(NODE)
     def take(query: NewFileQuery) -> Response:
-        warrant.may_copy(runs.config, query.runbook, "to", node, query.path)
+        most = warrant.may_copy(runs.config, query.runbook, "to", node, query.path, copy_bytes)
         request.max_content_length = None
         pieces = iter(lambda: request.stream.read(transfer.PIECE), b"")
-        return jsonify(size=transfer.write(query.path, pieces, query.sha256, int(query.mode, 8)), sha256=query.sha256)
+        size = transfer.write(query.path, pieces, query.sha256, int(query.mode, 8), most, request.content_length)
+        return jsonify(size=size, sha256=query.sha256)
 
     def _own(name: str) -> Record:
         """Return a run. Raise NotAllowed if a node asks for one that it did not call."""

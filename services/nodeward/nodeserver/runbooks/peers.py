@@ -1,5 +1,6 @@
 """Other nodes in a run: files to and from them, runbooks on them. Nodes show each other tickets that are theirs."""
 
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -22,6 +23,9 @@ from nodeward.nodeserver.runbooks.control import Gone, Stopped
 from nodeward.nodeserver.runbooks.course import ENDS, SUCCEEDED, Course, Result, result
 from nodeward.nodeserver.runbooks.dialogue import Failed
 
+_FILE = re.compile(
+    r"[0-9]{1,18} [0-7]{1,4} [0-9a-f]{64}"
+)  # size, permissions and checksum, as a node server tells them
 PATIENCE_SECONDS = 60.0  # for so long a node may be away while a run on it is followed
 WAIT_SECONDS = 2
 
@@ -51,12 +55,12 @@ def _peers_of(node: str, config_url: str, token_file: str) -> Peers:
 def copy(course: Course, given: Copy, until: float) -> Result:
     """Copy a file from one node to another. Raise Failed or NodewardError if it did not arrive whole."""
     source, target = _place(course, given.source), _place(course, given.to)
-    own = course.job["node"]["name"]
-    with transfer.read(source[1]) if source[0] == own else _far(course, source) as file:
+    own, most = course.job["node"]["name"], given.max_size or int(course.job["copy_bytes"])
+    with transfer.read(source[1], most) if source[0] == own else _far(course, source, most) as file:
         mode = int(given.mode, 8) if given.mode else file.mode
-        pieces = _checked(course, file.pieces(), until)
+        pieces = _checked(course, file, until)
         if target[0] == own:
-            transfer.write(target[1], pieces, file.sha256, mode)
+            transfer.write(target[1], pieces, file.sha256, mode, most, file.size)
         else:
             query = {"path": target[1], "sha256": file.sha256, "mode": f"{mode:o}", **_warrant(course)}
             headers = {"Content-Length": str(file.size), "Content-Type": "application/octet-stream"}
@@ -79,15 +83,17 @@ def _place(course: Course, given: Place) -> tuple[str, str]:
     return (course.fill(given.node) if given.node else str(course.job["node"]["name"])), path
 
 
-def _far(course: Course, place: tuple[str, str]) -> transfer.Source:
+def _far(course: Course, place: tuple[str, str], most: int) -> transfer.Source:
     answer = peer(course, place[0]).open("/api/v1/files", {"path": place[1], **_warrant(course)}, timeout=120)
-    told = answer.headers
+    told = [answer.headers.get(name, "") for name in ("Content-Length", "Nodeward-Mode", "Nodeward-Sha256")]
     try:
-        size, mode = int(told["Content-Length"]), int(told["Nodeward-Mode"], 8)
-        return transfer.Source(answer, size, told["Nodeward-Sha256"], mode)
-    except (KeyError, ValueError):
+        if not _FILE.fullmatch(" ".join(told)):
+            raise NotOurs(f"What answers at {place[0]}'s address is no node server of Nodeward's.")
+        transfer.must_fit(f"{place[0]}:{place[1]}", int(told[0]), most)
+    except NodewardError:
         answer.close()
-        raise Unavailable(f"What answers at {place[0]}'s address is no node server of Nodeward's.") from None
+        raise
+    return transfer.Source(answer, int(told[0]), told[2], int(told[1], 8))
 
 
 def _warrant(course: Course) -> dict[str, str]:
@@ -95,12 +101,16 @@ def _warrant(course: Course) -> dict[str, str]:
     return {"run": course.job["run"], "runbook": course.job["runbook"]}
 
 
-def _checked(course: Course, pieces: Iterator[bytes], until: float) -> Iterator[bytes]:
+def _checked(course: Course, file: transfer.Source, until: float) -> Iterator[bytes]:
+    came = 0
     try:
-        for piece in pieces:
+        for piece in file.pieces():
             course.control.check()
             if time.monotonic() > until:
                 raise Failed("it took longer than the step may.")
+            came += len(piece)
+            if came > file.size:
+                raise Failed(f"more came of the file than the {file.size} bytes that it was said to have.")
             yield piece
     except urllib3.exceptions.HTTPError as error:
         raise Unavailable(f"The file did not come whole ({type(error).__name__}).") from None

@@ -236,6 +236,7 @@ class Runs:
             **work, "run": kept.id, "runbook": kept.about["runbook"], "by": kept.about["by"],
             "directory": str(kept.directory), "data": str(self._folder), "var": str(self._settings.var),
             "config_url": self._settings.config_url, "token_file": str(self._settings.token_file),
+            "copy_bytes": self._settings.copy_bytes,
         }  # fmt: skip
         ours, theirs = socket.socketpair()
         with theirs:

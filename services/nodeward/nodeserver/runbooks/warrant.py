@@ -26,12 +26,14 @@ def may_call(config: Client, who: Principal, caller: dict[str, str] | None, name
         )
 
 
-def may_copy(config: Client, name: str, end: str, node: str, path: str) -> None:
-    """Raise NotAllowed unless a runbook copies this file from (or to) this node."""
+def may_copy(config: Client, name: str, end: str, node: str, path: str, usual: int) -> int:
+    """Return how many bytes may be copied: what the step says, else `usual`. Raise NotAllowed unless a runbook copies this file
+    from (or to) this node."""
     copies = [step.copy_ for step in _steps(_plan(config, name)) if step.copy_]
-    places = [each.source if end == "from" else each.to for each in copies]
-    if not any(_is_meant(place, node, path) for place in places):
+    meant = [each for each in copies if _is_meant(each.source if end == "from" else each.to, node, path)]
+    if not meant:
         raise NotAllowed(f"Runbook '{name}' does not copy {path[:200]} {end} node '{node}'.")
+    return max(each.max_size or usual for each in meant)
 
 
 def _is_meant(place: Place, node: str, path: str) -> bool:
