@@ -183,6 +183,16 @@ def test_what_one_commit_stored_is_folded_as_a_whole(
             shelf.compact(NOON + DAY)
 
 
+def test_what_another_log_server_has_folded_just_now_is_found(mongodb: str, tmp_path: Path) -> None:
+    with closing(log_shelf(mongodb, tmp_path)) as one, closing(log_shelf(mongodb, tmp_path)) as other:
+        one.append([made([b"1", b"2"])], NOON)
+        other._batches.catch_up()
+        while one.compact(NOON + DAY):
+            pass
+        assert raws(found(other)) == [b"2", b"1"]
+        assert raws(other.follow(LogQuery(), 0, 10).items) == [b"1", b"2"]
+
+
 def test_a_second_monitor_on_the_same_database_is_told_so_and_changes_nothing(mongodb: str, tmp_path: Path) -> None:
     with closing(open_states(mongodb, tmp_path)) as first, closing(open_states(mongodb, tmp_path)) as second:
         first.write(Change(states={("a", None): {"by": "first"}}))

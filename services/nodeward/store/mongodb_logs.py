@@ -154,6 +154,9 @@ class MongodbLogShelf(MomentShelf):
         with self._store.translated():
             yield Moment(self._store, self._batches, self._batches.state)
 
+    def _catch_up(self) -> None:
+        self._batches.catch_up()
+
     def _counter(self, moment: Any) -> Counter:
         """Return what counts as of a moment: by the counters, unless a fold of them was cut short."""
 

@@ -29,6 +29,9 @@ class MomentShelf(LogShelf):
     def _moment(self) -> AbstractContextManager[Moment]:
         """Give the shelf as it stands now."""
 
+    def _catch_up(self) -> None:
+        """Learn of what others did to what is stored, where there are others."""
+
     def search(
         self,
         query: LogQuery,
@@ -87,7 +90,7 @@ class MomentShelf(LogShelf):
                 with self._moment() as moment:
                     return answer(moment)
             except Gone:
-                continue
+                self._catch_up()
         raise Unavailable("The log shelf changes faster than it can be read; try again.")
 
 
