@@ -16,9 +16,9 @@ from nodeward.core import batch
 from nodeward.core.errors import Unavailable
 from nodeward.tailflog import config
 from nodeward.tailflog.checkpoint import Checkpoint
+from nodeward.tailflog.follow import Tail
 from nodeward.tailflog.send import Sender
 from nodeward.tailflog.spool import Spool
-from nodeward.tailflog.tail import Tail
 from torture.harness import LONG, line
 
 
@@ -152,7 +152,7 @@ class Following(RuleBasedStateMachine):
         if not hasattr(self, "store"):
             return
         self.store.away = False
-        for stream in self.tail.files.streams.values():
+        for stream in self.tail.files.streams:
             stream.active -= 10.0  # the patience with what may be a copy is over
         self._look()
         self._look()

@@ -19,10 +19,10 @@ from nodeward.core.settings import Settings, load
 from nodeward.core.words import counted
 from nodeward.tailflog import config, credential
 from nodeward.tailflog.checkpoint import Checkpoint
-from nodeward.tailflog.life import begin, behind
+from nodeward.tailflog.follow import Tail
+from nodeward.tailflog.life import begin, behind, reading
 from nodeward.tailflog.send import LogServer, Sender, Sink
 from nodeward.tailflog.spool import Spool
-from nodeward.tailflog.tail import Tail
 
 SPOOL_BYTES = 256 * 1024 * 1024
 PROGRESS = 1.0  # seconds between two lines of progress
@@ -119,11 +119,10 @@ class _Watch:
     def summary(self) -> None:
         """Say what was done."""
         counts, seconds = self._tail.counts, time.monotonic() - self._began
-        unparsed = sum(parser.errors for parser in self._tail.files.parsers)
         refused = counted(self._sender.refused, "batch", "batches")
         _say(
             f"{counted(counts.lines, 'line')} ({counted(counts.bytes, 'byte')}) in {seconds:.1f} s; "
-            f"{unparsed:,} did not parse and are kept raw; "
+            f"{self._tail.unparsed:,} did not parse and are kept raw; "
             f"{refused} refused; {self._spool.waiting:,} bytes wait for the next run"
         )
 
@@ -179,11 +178,7 @@ def _pass_over(path: Path, source: str, spool: Spool) -> None:
     """Take what the file holds now, up to its last whole line, as done."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        status = os.fstat(descriptor)
-
-        def read(size: int, place: int) -> bytes:
-            return os.pread(descriptor, size, place)
-
+        status, read = os.fstat(descriptor), reading(descriptor)
         end = status.st_size
         while end and b"\n" not in (tail := read(min(65536, end), max(0, end - 65536))):
             end -= len(tail)

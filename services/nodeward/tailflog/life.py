@@ -11,9 +11,10 @@ The marks also tell a copy of a file (logrotate's copytruncate makes one) from a
 """
 
 import hashlib
+import os
 import uuid
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import msgpack
@@ -22,6 +23,7 @@ TAIL = 256
 _FIRST_MARK = 32
 _STEP = 1024 * 1024
 
+Key = tuple[str, int, int]  # source, device, inode
 Read = Callable[[int, int], bytes]  # (how many bytes, from where) → the bytes, fewer at the end of the file
 
 
@@ -42,6 +44,11 @@ class Life:
     cut: int = 0
     encoding: str = ""
     begun: bool = False  # whether the first bytes have been looked at for a byte order mark
+
+    @property
+    def key(self) -> Key:
+        """The source and the inode."""
+        return self.source, self.device, self.inode
 
     def packed(self) -> bytes:
         """Return it as it is kept on disk."""
@@ -89,6 +96,17 @@ def unpacked(data: bytes) -> Life:
     return Life(**{**given, "marks": tuple((length, crc) for length, crc in given["marks"])})
 
 
+def newest(lives: Iterable[Life]) -> tuple[dict[Key, Life], list[Life]]:
+    """Return the newest life of each inode, and those that a truncation ended before."""
+    found: dict[Key, Life] = {}
+    outdated = []
+    for life in sorted(lives, key=lambda life: life.born):
+        if life.key in found:
+            outdated.append(found[life.key])
+        found[life.key] = life
+    return found, outdated
+
+
 def begin(source: str, path: str, device: int, inode: int, at: int) -> Life:
     """Return a new life."""
     return Life(uuid.uuid4().hex, source, path, device, inode, at)
@@ -105,6 +123,11 @@ def behind(life: Life, read: Read, size: int) -> Life:
 def digest(recent: bytes) -> bytes:
     """Return the hash of the last bytes before an offset."""
     return hashlib.blake2b(recent[-TAIL:], digest_size=16).digest()
+
+
+def reading(descriptor: int) -> Read:
+    """Return what reads an open file."""
+    return lambda size, place: os.pread(descriptor, size, place)
 
 
 def checksum(read: Read, length: int) -> int:

@@ -20,10 +20,10 @@ from nodeward.core.settings import Settings, load
 from nodeward.core.words import counted
 from nodeward.tailflog import adhoc, config
 from nodeward.tailflog.checkpoint import Checkpoint
+from nodeward.tailflog.follow import Tail
 from nodeward.tailflog.send import LogServer, Sender
 from nodeward.tailflog.spool import Spool
 from nodeward.tailflog.status import Figures, Status
-from nodeward.tailflog.tail import Tail
 
 logger = logging.getLogger(__name__)
 
@@ -148,10 +148,10 @@ def figures(tail: Tail, sender: Sender, storage: Storage) -> Figures:
     """Return how it goes."""
     return Figures(
         time=clock.rfc3339(clock.now()),
-        files=len(tail.files.streams),
+        files=tail.followed,
         lines=tail.counts.lines,
         bytes=tail.counts.bytes,
-        parse_errors=sum(parser.errors for parser in tail.files.parsers),
+        parse_errors=tail.unparsed,
         waiting_bytes=storage.spool.waiting,
         spool_bytes=storage.spool.size,
         sent_bytes=sender.sent,

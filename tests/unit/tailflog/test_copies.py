@@ -9,9 +9,9 @@ import pytest
 from nodeward.core import batch
 from nodeward.tailflog import config
 from nodeward.tailflog.checkpoint import Checkpoint
-from nodeward.tailflog.follow import PATIENCE
+from nodeward.tailflog.follow import Tail
+from nodeward.tailflog.follow.copies import PATIENCE
 from nodeward.tailflog.spool import Position, Spool
-from nodeward.tailflog.tail import Tail
 
 
 class _Followed:
@@ -33,7 +33,7 @@ class _Followed:
 
     def stand_still(self):
         """Let more time pass, for all that files know of it, than a copy is waited for. The copy will have its turn first."""
-        for stream in self.tail.files.streams.values():
+        for stream in self.tail.files.streams:
             stream.active -= 2 * PATIENCE
             stream.spent += stream.life.offset  # whoever read more waits longer
 

@@ -5,9 +5,9 @@ import os
 import pytest
 
 from nodeward.tailflog.config import Source
+from nodeward.tailflog.follow.stream import CHUNK, Rewritten, Stream
 from nodeward.tailflog.life import begin, behind, unpacked
 from nodeward.tailflog.parse import Parser
-from nodeward.tailflog.stream import CHUNK, Rewritten, Stream
 
 
 def _stream(path, **more):

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 
-from nodeward.tailflog.life import TAIL, Life
+from nodeward.tailflog.life import TAIL, Key, Life
 from nodeward.tailflog.lines import LONGEST, Lines, preamble, split
 from nodeward.tailflog.multiline import records
 from nodeward.tailflog.parse import Parser
@@ -62,9 +62,9 @@ class Stream:
         self._grown_at = 0.0  # when something new was read last (monotonic)
 
     @property
-    def key(self) -> tuple[str, int, int]:
+    def key(self) -> Key:
         """The source and the inode."""
-        return self.life.source, self.life.device, self.life.inode
+        return self.life.key
 
     @property
     def stem(self) -> tuple[str, str]:
@@ -75,11 +75,6 @@ class Stream:
     def is_open(self) -> bool:
         """Whether it has a descriptor."""
         return self._file >= 0
-
-    @property
-    def held(self) -> int:
-        """How many bytes of an unfinished line there are."""
-        return len(self._held)
 
     def open(self) -> None:
         """Open the file at its path. Raise OSError if that fails or leads elsewhere, Rewritten if it is this life no more."""

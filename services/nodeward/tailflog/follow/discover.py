@@ -9,20 +9,23 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from nodeward.tailflog.config import Source
+from nodeward.tailflog.life import Key
 
 COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".lz4", ".zip", ".Z", ".lzma")
 _COMPRESSED_HEADS = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"PK\x03\x04")
 _TURN = r"[._-]\d[\dT:._-]*"  # what rotation puts into a name: a number or a date
 _ANY = re.compile(r"[*?[]")
 
+Found = dict[Key, tuple[str, os.stat_result]]  # the files that there are: a path to each, and its status
 
-def found(source: Source, never: tuple[str, ...] = ()) -> dict[tuple[str, int, int], tuple[str, os.stat_result]]:
-    """Return the regular files of a source by (source, device, inode): a path to each, and its status.
+
+def found(source: Source, never: tuple[str, ...] = ()) -> Found:
+    """Return the regular files of a source.
 
     A file that several paths lead to (links, overlapping globs) appears once. `never` are paths that nobody may follow.
     """
     excluded = [re.compile(fnmatch.translate(pattern)) for pattern in (*source.exclude, *never)]
-    files: dict[tuple[str, int, int], tuple[str, os.stat_result]] = {}
+    files: Found = {}
     for pattern in source.paths:
         for path in sorted(glob.iglob(pattern, recursive=True)):
             if path.endswith(COMPRESSED) or any(one.match(path) for one in excluded):
@@ -60,6 +63,40 @@ def inodes(directory: str) -> dict[int, str]:
             return {entry.inode(): entry.name for entry in entries}
     except OSError:
         return {}
+
+
+def leads_to(path: str, key: Key) -> bool:
+    """Say whether the file at `path` is that inode."""
+    return status_of(path, key) is not None
+
+
+def status_of(path: str, key: Key) -> os.stat_result | None:
+    """Return the status of the file at `path`, None if that is another one, or none."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status if (status.st_dev, status.st_ino) == key[1:] else None
+
+
+class Listings:
+    """The names in directories, for one look at many files: each directory is read once."""
+
+    def __init__(self) -> None:
+        self._read: dict[str, dict[int, str]] = {}
+
+    def of(self, directory: str) -> dict[int, str]:
+        """Return the names in a directory by inode; none if it cannot be read."""
+        if directory not in self._read:
+            self._read[directory] = inodes(directory)
+        return self._read[directory]
+
+    def where(self, key: Key, directory: str) -> tuple[str, os.stat_result] | None:
+        """Return the path at which an inode lies in a directory, and its status; None if it does not."""
+        if (name := self.of(directory).get(key[2])) is None:
+            return None
+        status = status_of(f"{directory}/{name}", key)
+        return None if status is None else (f"{directory}/{name}", status)
 
 
 def rotations(path: str, names: Iterable[str]) -> list[str]:
