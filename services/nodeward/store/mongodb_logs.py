@@ -93,7 +93,7 @@ class MongodbLogShelf(MomentShelf):
             state = self._batches.state
             found = {(one["node"], one["source"]): one for one in self._sources.find()}
         for entry in state.entries:
-            _add(found, entry)  # type: ignore[arg-type]
+            _add(found, entry)
         totals = [
             SourceTotals(*key, one["records"], one["bytes"], one["first"], one["last"], one["parse_errors"])
             for key, one in found.items()
@@ -181,10 +181,10 @@ class MongodbLogShelf(MomentShelf):
             return False
         to_seq = mark.folding
         if to_seq is None:
-            to_seq = None if pending_only else due(state.entries, now)  # type: ignore[arg-type]
+            to_seq = None if pending_only else due(state.entries, now)
             if to_seq is None or not self._batches.begin_fold(mark.folded, to_seq):
                 return False
-        entries: list[Entry] = [entry for entry in state.entries if entry.seq < to_seq]  # type: ignore[misc]
+        entries = [entry for entry in state.entries if entry.seq < to_seq]
         try:
             parts = list(self._readable(entries))
         except Gone:

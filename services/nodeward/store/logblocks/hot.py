@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -82,10 +82,13 @@ class Entry:
         return self.seq + self.count
 
 
-class State(NamedTuple):
+Kind = TypeVar("Kind", bound=Entry, covariant=True)
+
+
+class State(NamedTuple, Generic[Kind]):
     """The hot part at one moment: its batches in order, and the marks."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[Kind, ...]
     compacted: int
     next_seq: int
 
@@ -211,7 +214,7 @@ class HotPart:
             # `execute` would take one step of it, which is one page
             self._connection.executescript(f"PRAGMA incremental_vacuum({free - keep})")
 
-    def _load(self) -> State:
+    def _load(self) -> State[Entry]:
         entries = []
         for seq, count, skip, received, data in self._connection.execute(
             "SELECT seq, count, skip, received, data FROM hot ORDER BY seq"

@@ -28,7 +28,7 @@ CONTEXT_BLOCKS = 64
 class Moment:
     """The shelf as it stood at one moment: the hot batches, and the blocks of what is below `compacted`."""
 
-    def __init__(self, hot: HotPart, state: State, days: list[Day], stack: contextlib.ExitStack) -> None:
+    def __init__(self, hot: HotPart, state: State[Entry], days: list[Day], stack: contextlib.ExitStack) -> None:
         self._hot, self._state, self._days, self._stack = hot, state, days, stack
         self._views: dict[int, View | None] = {}
         self.scanned = Scanned()

@@ -17,7 +17,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import zstandard
 
@@ -28,6 +28,7 @@ from nodeward.store.base import Outcome
 from nodeward.store.logblocks import rows
 from nodeward.store.logblocks.codec import Damaged
 from nodeward.store.logblocks.commits import Commits, Ticket
+from nodeward.store.logblocks.hot import Entry as HotEntry
 from nodeward.store.logblocks.hot import Gone, State, repeats
 from nodeward.store.logblocks.neighbours import Neighbours
 from nodeward.store.logblocks.rows import Rows
@@ -45,15 +46,9 @@ Stream = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """A batch that is not folded yet: where it is, how large, of when, and what it adds to its source's totals."""
+class Entry(HotEntry):
+    """A batch that is not folded yet, with where in MongoDB it is, and what it adds to its source's totals."""
 
-    seq: int
-    count: int
-    bytes: int
-    received: int
-    min_time: int
-    max_time: int
     place: int  # the id of its document
     number: int  # which one in it
     skip: int
@@ -61,11 +56,6 @@ class Entry:
     errors: int
     raw_bytes: int
     cursor: int  # the offset behind its last record
-
-    @property
-    def end(self) -> int:
-        """The sequence number behind its last record."""
-        return self.seq + self.count
 
 
 class Fold(NamedTuple):
@@ -92,9 +82,9 @@ class Batches:
         self.commits = Commits(self._commit, lambda: self._bytes)
         self._writing = self.commits.writing
         with store.translated():
-            self.state: State = self._load()
+            self.state: State[Entry] = self._load()
 
-    def unit(self, entry: Any) -> Hot:
+    def unit(self, entry: Entry) -> Hot:
         """Return a batch to search in. Raise Gone if it was folded, Damaged if it cannot be read."""
         with self._caching:
             found = self._cache.get(entry.seq)
@@ -190,7 +180,7 @@ class Batches:
         if newest:
             self.table.delete_many({"_id": {"$lt": newest["_id"]}, "folded": {"$lt": now - KEPT}})
 
-    def _load(self) -> State:
+    def _load(self) -> State[Entry]:
         mongodb.insert(self._marks, {"_id": FOLD, "folded": 1, "folding": None})
         mark = self._marks.find_one({"_id": FOLD}) or {}
         newest = self.table.find_one({}, {"data": 0}, sort=[("_id", -1)])
@@ -202,7 +192,7 @@ class Batches:
         self._bytes = sum(entry.bytes for entry in entries)
         # What was stored between the two questions is known as well: it must not be found, and counted, another time.
         ends = [mark["folded"], newest["end"] if newest else 1, *(entry.end for entry in entries[-1:])]
-        return State(tuple(entries), mark["folded"], max(ends))  # type: ignore[arg-type]
+        return State(tuple(entries), mark["folded"], max(ends))
 
     def _find_others(self) -> bool:
         """Take over what others stored behind what is known. Return whether there was anything."""
@@ -217,7 +207,7 @@ class Batches:
             return False
         self._remember(entries)
         self._bytes += sum(entry.bytes for entry in entries)
-        self.state = State((*self.state.entries, *entries), self.state.compacted, entries[-1].end)  # type: ignore[arg-type]
+        self.state = State((*self.state.entries, *entries), self.state.compacted, entries[-1].end)
         return True
 
     def _commit(self, tickets: Sequence[Ticket]) -> bool:
@@ -258,7 +248,7 @@ class Batches:
         for stream, cursor in cursors.items():
             self._cursors[stream] = cursor
         self._bytes += sum(entry.bytes for entry, _ in fresh)
-        self.state = State((*self.state.entries, *(entry for entry, _ in fresh)), self.state.compacted, seq)  # type: ignore[arg-type]
+        self.state = State((*self.state.entries, *(entry for entry, _ in fresh)), self.state.compacted, seq)
         return True
 
     def _store_document(self, place: int, end: int, fresh: list[tuple[Entry, Hot]], data: list[bytes]) -> bool:
@@ -302,12 +292,12 @@ class Batches:
         if found is None:
             return None
         self._cursors[stream] = int(found["cursor"])
-        hot = {entry.stream for entry in self.state.entries} if len(self._cursors) > _STREAMS else set()  # type: ignore[attr-defined]
+        hot = {entry.stream for entry in self.state.entries} if len(self._cursors) > _STREAMS else set()
         while len(self._cursors) > _STREAMS and (oldest := next(iter(self._cursors))) not in hot:
             del self._cursors[oldest]
         return self._cursors[stream]
 
-    def _remember(self, entries: Sequence[Any]) -> None:
+    def _remember(self, entries: Sequence[Entry]) -> None:
         for entry in entries:
             self._cursors[entry.stream] = max(entry.cursor, self._cursors.get(entry.stream, 0))
 
