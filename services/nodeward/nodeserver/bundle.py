@@ -5,7 +5,6 @@ A bundle that is not valid never touches the disk: the one before stays in force
 """
 
 import logging
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -86,7 +85,6 @@ class Watch:
         self._seen: tuple[int, int, int] | None = None
         self.fault: str | None = None
         self.current: bundle.NodeserverFile | None = None
-        self.changed_at = 0.0
 
     def unit(self) -> bool:
         """Look once. Return False: there is nothing more to do until the next look."""
@@ -103,7 +101,7 @@ class Watch:
             self.fault = str(error)
             log.error("The last configuration stays in force: %s", error)
             return False
-        self.fault, self.current, self.changed_at = None, read, time.time()
+        self.fault, self.current = None, read
         self._apply(read)
         return False
 
