@@ -160,7 +160,11 @@ def _text(given: bytes) -> str:
 
 
 def _bytes(given: str) -> bytes:
+    """Return what a text spells. Raise ValueError if it spells nothing, or is not the one way to spell that."""
     try:
-        return base64.b64decode(given + "=" * (-len(given) % 4), altchars=b"-_", validate=True)
+        found = base64.b64decode(given + "=" * (-len(given) % 4), altchars=b"-_", validate=True)
     except binascii.Error as error:
         raise ValueError(str(error)) from None
+    if _text(found) != given:  # the last letter has bits that mean nothing
+        raise ValueError("not as it is written")
+    return found
