@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -55,6 +56,16 @@ NEEDS: dict[str, Callable[[], str | None]] = {
     "plugins": _plugins,
 }
 REQUIRED = set(filter(None, os.environ.get("NODEWARD_REQUIRE", "").split(",")))
+
+
+def pytest_configure() -> None:
+    """Let programs that tests start hear Ctrl-C and the end of a terminal, also where this process is to be deaf to them.
+
+    It is so in a shell's background and under nohup; what is ignored is inherited, what has a handler is not.
+    """
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
