@@ -121,6 +121,14 @@ class Unavailable(NodewardError):
     retry = True
 
 
+class TicketRefused(Unavailable):
+    """A node server does not take the ticket that it is shown, which is not for who asks to mend. `why` is what it says."""
+
+    def __init__(self, node: str, why: str) -> None:
+        super().__init__(f"'{node}' does not take the ticket that it is shown: {why}")
+        self.why = why
+
+
 class NotOurs(Unavailable):
     """What answered is none of our servers, or a broken one: somebody must look at it before it is asked again."""
 

@@ -15,7 +15,7 @@ import urllib3
 
 from nodeward.core import bounded, told
 from nodeward.core.client import Client
-from nodeward.core.errors import NodewardError, NotAuthenticated, NotFound, Unavailable
+from nodeward.core.errors import NodewardError, NotAuthenticated, NotFound, TicketRefused, Unavailable
 from nodeward.core.ports import port
 
 LOOK = "GET"
@@ -144,9 +144,7 @@ class NodeClient(Client):
             except NotAuthenticated as error:
                 self._tickets.forget(self.node, may)
                 if not again:
-                    raise Unavailable(
-                        f"'{self.node}' does not take the ticket that it is shown: {error.detail}"
-                    ) from None
+                    raise TicketRefused(self.node, error.detail) from None
                 again = False
 
 

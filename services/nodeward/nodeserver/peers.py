@@ -8,7 +8,7 @@ import time
 from typing import Any, NamedTuple
 
 from nodeward.core.client import Client
-from nodeward.core.errors import NodewardError, NotFound, Unavailable
+from nodeward.core.errors import NodewardError, NotFound, TicketRefused, Unavailable
 from nodeward.core.ports import port
 from nodeward.core.wallet import NodeClient, Wallet, node_url
 from nodeward.nodeserver.checks.base import CannotTell, why
@@ -96,6 +96,8 @@ class Peers:
         began = time.perf_counter()
         try:
             answer = self.client(peer, ANSWER_SECONDS).get(HELLO)
+        except TicketRefused as error:
+            return _step("answer", False, began, f"{peer.name} refuses {self._node}: {error.why}")
         except Unavailable as error:
             return _step(
                 "answer", False, began, f"no node server answers at {peer.address}, port {port('nodeserver')}: {error}"
