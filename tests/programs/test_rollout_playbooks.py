@@ -11,7 +11,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -75,12 +76,15 @@ def test_a_node_that_is_not_well_with_it_gets_its_previous_bundle_back_and_the_r
     files = {name: fleet.files(name) for name in NODES}
     fleet.apply("- {kind: group, name: first, delivery: pull}")  # it has the change before the rollout comes to it
     fleet.apply(f"{{kind: log, name: {UNSTARTABLE}, assign: {{groups: [all-of-them]}}, paths: [/nowhere/*.log]}}")
-    until(lambda: UNSTARTABLE in fleet.files("node-a")["tailflog.json"], 60)
-    done = fleet.play("rollout", *QUICK)
+    fleet.change(53)
+    until(lambda: UNSTARTABLE in fleet.files("node-a")["tailflog.json"] and fleet.interval("node-a") == 53, 60)
+    with closings(fleet, "node-a") as closed:
+        done = fleet.play("rollout", *QUICK)
     assert done.returncode == 2, done.stdout
     assert "not well within 8 s: tailflog is" in said_by(done)
     assert "It has its previous bundle back." in said_by(done) and "NO MORE HOSTS LEFT" in said_by(done), done.stdout
     assert {name: fleet.files(name) for name in NODES} == files
+    assert len(closed) == 2  # before it was changed, and once more before its node server started anew with what it had
     standing = {row["node"]: row for row in fleet.admin.get("/api/v1/delivery")["items"]}
     assert "tailflog is" in standing["node-a"]["refused"] and standing["node-b"]["waiting"]
     until(lambda: fleet.admin.get("/api/v1/nodes/node-a/health")["well"], 90, every=0.3)
@@ -134,7 +138,7 @@ def test_no_fleet_is_an_error_and_not_a_rollout_to_nobody(fleet: RolledFleet) ->
 
 def test_the_config_server_rolls_out_itself_and_tells_how_it_goes(fleet: RolledFleet) -> None:
     settle(fleet)
-    fleet.change(91)
+    revision = fleet.change(91)
     done = fleet.nodeward("rollout")
     assert done.returncode == 0, done.stdout + done.stderr
     states = [line.split()[:2] for line in done.stdout.splitlines()]
@@ -149,6 +153,8 @@ def test_the_config_server_rolls_out_itself_and_tells_how_it_goes(fleet: RolledF
     back = fleet.nodeward("rollback", "--limit", "node-b")
     assert back.returncode == 0, back.stdout + back.stderr
     assert (fleet.interval("node-a"), fleet.interval("node-b") != 91) == (91, True)
+    rows = fleet.admin.get("/api/v1/rollouts")["items"][:2]
+    assert [(row["action"], row["revision"]) for row in rows] == [("rollback", None), ("rollout", revision)]
 
 
 @contextmanager
@@ -325,6 +331,25 @@ def _under_way(fleet: RolledFleet, node: str) -> dict[str, Any]:
         return {}
     found: dict[str, Any] = fleet.admin.get(f"/api/v1/rollouts/{newest[0]['id']}")["nodes"].get(node, {})
     return found
+
+
+@contextmanager
+def closings(fleet: RolledFleet, node: str) -> Iterator[set[int]]:
+    """Gather until when a node was told to take no runs, each time that it was."""
+    path, seen, over = fleet.var(node) / "nodeserver" / "drain.json", set(), threading.Event()
+
+    def look() -> None:
+        while not over.wait(0.02):
+            with suppress(OSError):
+                seen.add(int(json.loads(path.read_text())["until"]))
+
+    with ThreadPoolExecutor(1) as pool:
+        looking = pool.submit(look)
+        try:
+            yield seen
+        finally:
+            over.set()
+        looking.result()
 
 
 def _standing(fleet: RolledFleet, node: str) -> dict[str, object]:

@@ -129,21 +129,28 @@ def _start(order: dict[str, Any], detach: bool) -> int:
 def _follow(client: Client, number: int) -> int:
     """Print what happens until it is over. Return the exit code."""
     path, after = f"/api/v1/rollouts/{number}/events", 0
+    said: dict[str, str] = {}
     while True:
         answer = client.get(path, {"after": after, "wait": WAIT_SECONDS}, timeout=WAIT_SECONDS + 30)
         for event in answer["items"]:
-            _tell(event)
+            _tell(event, said)
         after = answer["cursor"]
         if answer["state"] != "running" and not answer["items"]:
             break
     found = client.get(f"/api/v1/rollouts/{number}")
+    if found["reason"] in (f"{node}: {detail}" for node, detail in said.items()):
+        found["reason"] = ""  # it stands two lines above
     click.echo(_headline(found), err=True)
     return EXIT_OK if found["state"] == "done" else EXIT_FAILED
 
 
-def _tell(event: dict[str, Any]) -> None:
+def _tell(event: dict[str, Any], said: dict[str, str]) -> None:
+    """Print an event, of a detail only what is new; `said` is what was said of each node last."""
     if event["type"] == "node":
-        click.echo(f"{text(event['node']):<24} {event['state']:<12} {_lines(event.get('detail') or '')}".rstrip())
+        node, detail = event["node"], event.get("detail") or ""
+        news = _lines(detail.removeprefix(said.get(node, "")))
+        said[node] = detail
+        click.echo(f"{text(node):<24} {event['state']:<12} {news}".rstrip())
         sys.stdout.flush()
     elif event["type"] == "changed" and event.get("aborted_by"):
         click.echo(f"Aborted by {text(event['aborted_by'])}: no other node is begun with.", err=True)

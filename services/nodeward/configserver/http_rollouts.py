@@ -63,7 +63,9 @@ def _doing(app: OpenAPI, parts: Parts) -> None:
     @app.post("/api/v1/rollouts", summary="Start a rollout or a rollback", security=SECURITY)
     @needs(OPERATOR)
     def start_rollout(body: forms.Order) -> tuple[Response, int]:
-        asker, revision = principal(), parts.registry.snapshot.revision
+        asker = principal()
+        # A rollback gives each node what it had, which may be of as many revisions as there are nodes.
+        revision = parts.registry.snapshot.revision if body.action == "rollout" else None
         if body.by_hand:
             row = room.begin(asker.name, body.action, body.limit, body.canary, revision)
         else:

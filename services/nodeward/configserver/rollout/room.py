@@ -51,7 +51,7 @@ class Room:
         action: str,
         limit: str,
         canary: int,
-        revision: int,
+        revision: int | None,
         variables: Mapping[str, Any] | None = None,
     ) -> Row:
         """Start a rollout (or a rollback) here, with more of the playbook's variables.
@@ -75,7 +75,7 @@ class Room:
             ) from None
         return row
 
-    def begin(self, who: str, action: str, limit: str, canary: int, revision: int) -> Row:
+    def begin(self, who: str, action: str, limit: str, canary: int, revision: int | None) -> Row:
         """Give somebody the lease, and the rollout its number. Raise Conflict if another rollout has it."""
         with self._lock:
             self._look()
