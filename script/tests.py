@@ -7,18 +7,22 @@ from xml.etree import ElementTree
 
 import bootstrap
 
-# These want the machine for themselves: a browser or an engine beside it, or times that others' load would spoil.
-ALONE = "alone or browser or docker"
+# In this order. What measures times wants the machine for itself; what waits for browsers and containers goes two files at a
+# time, since each file starts its own servers once.
+PARTS = (
+    ("-n", "2", "--dist", "worksteal", "-m", "not (alone or browser or docker)"),
+    ("-n", "2", "--dist", "loadfile", "-m", "(browser or docker) and not alone"),
+    ("-m", "alone"),
+)
 NO_TESTS = 5
 
 
 def run(arguments, report):
-    """Run what can run side by side, then the rest; with arguments, pytest once with those. Return the exit code.
+    """Run the parts, one after the other; with arguments, pytest once with those. Return the exit code.
 
     `report` is the path of a report, with a place for its number.
     """
-    side_by_side = ["-n", "2", "--dist", "worksteal", "-m", f"not ({ALONE})"]
-    runs = [arguments] if arguments else [side_by_side, ["-m", ALONE]]
+    runs = [arguments] if arguments else PARTS
     reports = [report.format(number) for number in range(len(runs))]
     codes = [pytest(run, path) for run, path in zip(runs, reports, strict=True)]
     print(summary(reports))

@@ -81,6 +81,7 @@ def _scatter(servers: LogPage, source: str, count: int, span: int, ending: int |
 # live
 
 
+@pytest.mark.alone
 def test_a_line_is_in_the_browser_within_half_a_second(servers, show):
     page = show("/logs?source=quick")
     servers.send("the first one", source="quick")
@@ -167,6 +168,7 @@ def test_lines_are_text_whatever_they_hold(servers, show):
     assert page.locator("#logs-drawer img, #logs-drawer script").count() == 0
 
 
+@pytest.mark.alone
 def test_a_flood_stays_responsive_and_says_what_was_skipped(servers, show):
     page = show("/logs?source=flood")
     servers.send("before the flood", source="flood")
