@@ -86,9 +86,14 @@ def _checked(form: type[BaseModel], place: str, answer: Any) -> Row:
     try:
         form.model_validate(answer)
     except ValidationError as error:
-        raise nonsense(place, str(problems_of(error)[0])) from None
+        raise nonsense(place, _in_short(problems_of(error)[0])) from None
     found: Row = answer
     return found
+
+
+def _in_short(fault: Problem) -> str:
+    """Return a fault without what is for somebody who typed it."""
+    return str(Problem(fault.path, re.split("; put it|, and must be", fault.message)[0]))
 
 
 def _read(node: str, data: bytes) -> Any:

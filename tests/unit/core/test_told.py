@@ -126,6 +126,19 @@ def test_whoever_reads_a_run_gets_on_or_is_told() -> None:
             told_of("GET", path, odd, after)
 
 
+def test_what_is_wrong_is_said_of_the_node_and_not_of_somebody_who_typed_it() -> None:
+    for info, says in (
+        ({"system": {"hostname": 5}}, "At 'system.hostname': must be text. See"),
+        ({"cpu": []}, "At 'cpu': must have keys and values. See"),
+        ({"network": [{"up": "no"}]}, "At 'network[0].up': "),
+    ):
+        with pytest.raises(NotOurs) as told_so:
+            told_of("GET", "/api/v1/info", info)
+        assert f"'web-1' answers what is none of ours: {says}" in told_so.value.detail
+    with pytest.raises(NotOurs, match=r"At 'log': is missing\. See"):
+        told_of("GET", "/api/v1/programs/tailflog/log", {})
+
+
 def test_a_run_is_the_one_that_was_asked_for() -> None:
     with pytest.raises(NotOurs, match="it was asked for run other, and tells of 20260101-000000-ab"):
         told_of("GET", "/api/v1/runs/other", nonsense.RUN)

@@ -9,7 +9,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 from nodeward.core import http
-from nodeward.core.errors import NodewardError, NotAuthenticated, Unavailable
+from nodeward.core.errors import NodewardError, NotAuthenticated, NotOurs, Unavailable
 from nodeward.web import auth
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,10 @@ def answer(error: NodewardError) -> Response | tuple[str, int]:
         return http.problem(error)
     person = g.get("person") or None
     template = "problem.html" if person else "problem_outside.html"
-    return render_template(template, error=error, person=person, retry=isinstance(error, Unavailable)), error.status
+    retry = isinstance(error, Unavailable) and not isinstance(
+        error, NotOurs
+    )  # that is mended by somebody, not by waiting
+    return render_template(template, error=error, person=person, retry=retry), error.status
 
 
 def _named(error: HTTPException) -> NodewardError:
