@@ -124,8 +124,8 @@ class Unavailable(NodewardError):
 class TicketRefused(Unavailable):
     """A node server does not take the ticket that it is shown, which is not for who asks to mend. `why` is what it says."""
 
-    def __init__(self, node: str, why: str) -> None:
-        super().__init__(f"'{node}' does not take the ticket that it is shown: {why}")
+    def __init__(self, detail: str, problems: list[Problem] | None = None, *, why: str = "") -> None:
+        super().__init__(detail, problems)
         self.why = why
 
 

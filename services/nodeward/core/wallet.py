@@ -144,7 +144,9 @@ class NodeClient(Client):
             except NotAuthenticated as error:
                 self._tickets.forget(self.node, may)
                 if not again:
-                    raise TicketRefused(self.node, error.detail) from None
+                    raise TicketRefused(
+                        f"'{self.node}' does not take the ticket that it is shown: {error.detail}", why=error.detail
+                    ) from None
                 again = False
 
 
