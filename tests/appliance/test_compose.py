@@ -46,7 +46,7 @@ def pids(appliance):
 
 def test_every_container_is_healthy_and_its_programs_run_under_supervisord_as_pid_1(appliance):
     for service in SERVICES:
-        assert appliance.healthy(service)
+        until(lambda service=service: appliance.healthy(service), 120, every=0.5)
         assert "supervisord" in appliance.exec(service, "cat", "/proc/1/cmdline")
         wanted = [[name, "RUNNING"] for name in sorted([*PROGRAMS[service], "listener"])]
         until(lambda service=service, wanted=wanted: statuses(appliance, service) == wanted, every=0.5)

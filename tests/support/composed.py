@@ -11,6 +11,7 @@ from nodeward.core.client import Client
 from support.appliance import ROOT
 
 VAR = "/var/lib/nodeward"
+CHECK = "nodeward.supervise.health"
 ROLES = ("WEB", "CONFIGSERVER", "LOGSERVER", "MONITOR", "LOGSERVER_SYSLOG")
 SECONDS = 900  # a bound for hangs alone: building is a part
 
@@ -90,9 +91,11 @@ class Composed:
         return found
 
     def healthy(self, service: str) -> bool:
-        """Whether Docker says so."""
+        """Whether Docker says so and it is so at this moment, too: Docker looks only now and then."""
         state = self.container(service)["State"]
-        return bool(state["Running"] and state["Health"]["Status"] == "healthy")
+        if not state["Running"] or state["Health"]["Status"] != "healthy":
+            return False
+        return self.compose("exec", "-T", service, "python", "-m", CHECK, check=False).returncode == 0
 
     def client(self, service: str, port: int) -> Client:
         """A client of a server, from this machine, as the administrator that the command line is."""
