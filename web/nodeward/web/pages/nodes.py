@@ -106,7 +106,8 @@ def _information(name: str) -> Asked:
         try:
             found: dict[str, Any] = backends.node(name).get("/api/v1/info", timeout=8.0)
         except NodewardError as error:
-            raise type(error)(f"The node server of '{name}' cannot be asked: {error.detail}") from None
+            error.detail = f"The node server of '{name}' cannot be asked: {error.detail}"
+            raise
         return found
 
     return Asked(ask, {})
