@@ -8,8 +8,10 @@ beforehand which names there are, so that a misspelt one is told when it is writ
 import ast
 import fnmatch
 import re
+import threading
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 MAX_EXPRESSION = 500
@@ -20,6 +22,7 @@ Values = Mapping[str, Any]
 Test = Callable[[Values], Any]
 Functions = Mapping[str, tuple[int, Callable[..., Any]]]  # name: how many arguments, what it does
 
+_READING = threading.Lock()  # what Python warns of is said for the whole process, so one thread at a time says it
 _INSERTED = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 
 
@@ -101,10 +104,18 @@ def _inserted(source: str, value: Any) -> str:
 def _tree(expression: str) -> ast.expr:
     if "\0" in expression:
         raise SyntaxError
-    with warnings.catch_warnings():
+    with _READING, warnings.catch_warnings():
         warnings.simplefilter("ignore", SyntaxWarning)  # Python's advice on Python: '\\d', `1 in (1)`
         warnings.simplefilter("ignore", DeprecationWarning)
-        return ast.parse(expression, mode="eval").body
+        return _parsed(expression).body
+
+
+def _parsed(expression: str) -> ast.Expression:
+    """Python 3.11 may take it for a fault of its own if another thread parses meanwhile, as one does that prints a traceback."""
+    for _ in range(20):
+        with suppress(SystemError):
+            return ast.parse(expression, mode="eval")
+    return ast.parse(expression, mode="eval")
 
 
 def _short(text: str) -> str:
