@@ -150,7 +150,7 @@ class FakeFleet:
         self.sources: list[dict[str, Any]] = []
         self.notifications: list[dict[str, Any]] = []
         self.away = False
-        self._news = threading.Condition()
+        self._news, self._over = threading.Condition(), False
         for number in range(nodes):
             self._add(f"web-{number + 1}")
         self._servers = {
@@ -166,7 +166,7 @@ class FakeFleet:
 
     def __exit__(self, *_: object) -> None:
         with self._news:
-            self.seq += 1
+            self._over = True
             self._news.notify_all()
         for server in self._servers.values():
             server.stop()
@@ -216,7 +216,7 @@ class FakeFleet:
 
     def _wait(self, ready: Any) -> None:
         with self._news:
-            self._news.wait_for(ready, timeout=float(request.args.get("wait", 0)))
+            self._news.wait_for(lambda: self._over or ready(), timeout=float(request.args.get("wait", 0)))
 
     def _monitor(self) -> Flask:
         app = Flask("fake-monitor")

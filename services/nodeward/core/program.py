@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Protocol
 
+from nodeward.core import news
 from nodeward.core.errors import EXIT_FAILED, EXIT_OK, NodewardError
 
 log = logging.getLogger(__name__)
@@ -124,6 +125,7 @@ def run(parts: Sequence[Part], stop: Stop | None = None) -> int:
                 break
     finally:
         log.info("stopping")
+        news.end_all()
         for part in reversed(started):
             try:
                 part.stop()

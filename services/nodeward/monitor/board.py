@@ -1,11 +1,11 @@
 """What the monitor knows, in memory, and how it changes: a draft is written to the shelf, then it becomes the board."""
 
-import threading
 from collections import ChainMap, deque
 from collections.abc import MutableMapping
 from dataclasses import replace
 from typing import Any
 
+from nodeward.core.news import News
 from nodeward.monitor import states
 from nodeward.monitor.deadlines import Deadlines
 from nodeward.monitor.definitions import Fleet
@@ -23,7 +23,7 @@ class Board:
     """The present. Only the writer changes it; readers take `lock` for what must fit together."""
 
     def __init__(self, loaded: Loaded) -> None:
-        self.lock = threading.Condition()
+        self.lock = News()
         self.fleet = Fleet()
         self.states: dict[Key, State] = {state.key: state for state in map(states.from_doc, loaded.states)}
         self.flips = {doc["id"]: Flip(**doc) for doc in loaded.flips}

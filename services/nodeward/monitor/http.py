@@ -1,6 +1,5 @@
 """The monitor's HTTP face."""
 
-import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
@@ -124,10 +123,8 @@ def _changed(board: Board, after: int, wait: float, limit: int) -> dict[str, Any
 
 def wait_until(board: Board, condition: Callable[[], bool], seconds: float) -> None:
     """Return once `condition` holds, at the latest after so many seconds. Every change of the board wakes it."""
-    deadline = time.monotonic() + seconds
     with board.lock:
-        while not condition() and (left := deadline - time.monotonic()) > 0:
-            board.lock.wait(left)
+        board.lock.heard(condition, seconds)
 
 
 def _mount_history(app: OpenAPI, parts: Parts) -> None:

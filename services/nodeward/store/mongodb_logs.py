@@ -77,7 +77,7 @@ class MongodbLogShelf(MomentShelf):
         """Wait until something arrived behind `after`."""
         arrived = self._batches.commits.arrived
         with arrived:
-            return arrived.wait_for(lambda: self._batches.state.next_seq - 1 > after, seconds)
+            return arrived.heard(lambda: self._batches.state.next_seq - 1 > after, seconds)
 
     def histogram(self, query: LogQuery, bins: int, effort: Effort | None = None) -> Histogram:
         """Count what matches by time and level."""

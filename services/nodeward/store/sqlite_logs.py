@@ -70,7 +70,7 @@ class SqliteLogShelf(MomentShelf):
     def wait(self, after: int, seconds: float) -> bool:
         arrived = self._hot.commits.arrived
         with arrived:
-            return arrived.wait_for(lambda: self._hot.state.next_seq - 1 > after, seconds)
+            return arrived.heard(lambda: self._hot.state.next_seq - 1 > after, seconds)
 
     def histogram(self, query: LogQuery, bins: int, effort: Effort | None = None) -> Histogram:
 

@@ -4,8 +4,6 @@ Files, because they are written by one and read by few; events are on disk befor
 """
 
 import json
-import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import Any
 from nodeward.core import clock
 from nodeward.core.errors import NotFound
 from nodeward.core.files import write_atomic
+from nodeward.core.news import News
 
 Row = dict[str, Any]
 
@@ -29,7 +28,7 @@ class Records:
     def __init__(self, directory: Path, now: Callable[[], int] = clock.now) -> None:
         self._directory, self._now = directory, now
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._news = threading.Condition()
+        self._news = News()
         self._rows = {row["id"]: row for row in map(_read, directory.glob("*.json")) if row}
         last = self.events(max(self._rows)) if self._rows else []
         self._recent: deque[Row] = deque(last, maxlen=IN_MEMORY)
@@ -100,12 +99,10 @@ class Records:
 
     def since(self, after: int | None, wait: float) -> tuple[list[Row], int, bool]:
         """Return the events of all rollouts after one, waiting so long for any; the last number; whether some are missing."""
-        deadline = time.monotonic() + wait
         with self._news:
-            while after is not None and self._seq <= after and (left := deadline - time.monotonic()) > 0:
-                self._news.wait(left)
             if after is None:
                 return [], self._seq, False
+            self._news.heard(lambda: self._seq > after, wait)
             first = self._recent[0]["seq"] if self._recent else self._seq + 1
             return (
                 [row for row in self._recent if row["seq"] > after],

@@ -24,6 +24,7 @@ from nodeward.core import clock, runbook, runbook_parameters
 from nodeward.core.client import Client
 from nodeward.core.errors import BadInput, Conflict, NodewardError, NotFound, Problem, TooMany
 from nodeward.core.http import problems_of
+from nodeward.core.news import News
 from nodeward.core.program import Worker
 from nodeward.core.words import counted
 from nodeward.nodeserver.runbooks import record, tree
@@ -78,7 +79,7 @@ class Runs:
         self._settings, self.config = settings, config
         self._folder = settings.data / "runs"
         self.drain = Drain(settings.data)
-        self._changed = threading.Condition()
+        self._changed = News()
         self._records: dict[str, Record] = {}
         self._running: dict[str, Run] = {}
         self._watchers = threading.BoundedSemaphore(MOST_WATCHERS)
@@ -184,7 +185,7 @@ class Runs:
         if wait > 0 and self._watchers.acquire(blocking=False):
             try:
                 with self._changed:
-                    self._changed.wait_for(lambda: kept.read > after or kept.over, wait)
+                    self._changed.heard(lambda: kept.read > after or kept.over, wait)
             finally:
                 self._watchers.release()
         found = list(record.events(kept.journal, after, record.PAGE_BYTES))

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from nodeward.core.batch import Batch
+from nodeward.core.news import News
 from nodeward.store.base import Outcome
 from nodeward.store.logblocks.brake import Brake
 from nodeward.store.logblocks.check import check
@@ -33,7 +34,7 @@ class Commits:
 
     def __init__(self, commit: Callable[[Sequence[Ticket]], bool], waiting: Callable[[], int]) -> None:
         self.writing = threading.Lock()
-        self.arrived = threading.Condition()
+        self.arrived = News()
         self.brake = Brake(waiting)
         self._commit = commit
         self._queueing = threading.Lock()
