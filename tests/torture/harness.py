@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from fakes.sink import Sink
+from nodeward.core.files import write_atomic
 from nodeward.tailflog import spool
 
 LONG = os.environ.get("NODEWARD_TORTURE") == "long"
@@ -98,10 +99,7 @@ class Following:
     def write_bundle(self, text: str) -> None:
         """Put `text` in the bundle's place."""
         path = self.var / "nodeserver" / "bundle" / "tailflog.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        staged = path.with_suffix(".new")
-        staged.write_text(text)
-        staged.replace(path)
+        write_atomic(path, text)
 
     def start(self, ready: bool = True) -> None:
         """Start the process; wait until it has looked at its files, unless that is not to be."""
@@ -178,10 +176,7 @@ class Following:
     def give_token(self, text: str) -> None:
         """Put `text` in the token's place, as the node server does: staged, then renamed."""
         path = self.var / "secrets" / "nodeserver" / "token"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        staged = path.with_suffix(".new")
-        staged.write_text(text)
-        staged.replace(path)
+        write_atomic(path, text)
 
     def __enter__(self) -> Self:
         try:

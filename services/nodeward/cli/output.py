@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 import click
 import yaml
 
+from nodeward.core.words import escaped
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 Row = dict[str, Any]
 
@@ -109,12 +111,12 @@ def text(value: Any) -> str:
         value = ", ".join(f"{key}={_within(each)}" for key, each in value.items()) or "-"
     if isinstance(value, str) and _TIME.fullmatch(value):
         return str(moment(value))
-    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", str(value))
+    return escaped(_CONTROL, str(value))
 
 
 def printed(output: str) -> str:
     """Return what a program printed, for a terminal: it may colour and draw on the screen, and reach nothing beyond it."""
-    return _BEYOND.sub(lambda found: f"\\x{ord(found[0]):02x}", output)
+    return escaped(_BEYOND, output)
 
 
 def _within(value: Any) -> str:

@@ -2,7 +2,7 @@
 
 import hmac
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,9 +13,8 @@ from nodeward.core.errors import Conflict, NotAuthenticated, NotFound
 from nodeward.core.files import read_secret
 from nodeward.store.base_registry import RegistryShelf
 
-GRACE = (
-    60 * 1_000_000
-)  # µs: so long after its end a credential may still be shown by a program that has not read the next one
+# µs: so long after its end a credential may still be shown by a program that has not read the next one
+GRACE = 60 * 1_000_000
 LATELY = 120 * 1_000_000  # µs; a node asks every few seconds
 
 
@@ -39,9 +38,8 @@ class Credentials:
         self._lock = threading.RLock()
         self._known = {each.id: each for each in shelf.credentials()}
         self._used = shelf.used()
-        self._refused: dict[
-            str, tuple[str, int]
-        ] = {}  # by node: the id of the credential that was refused last, and when
+        # By node: the id of the credential that was refused last, and when.
+        self._refused: dict[str, tuple[str, int]] = {}
         self._document: tuple[dict[str, Credential], bytes, str] | None = None
 
     def find(self, identifier: str) -> Credential | None:
@@ -144,10 +142,17 @@ class Credentials:
             for each in self._of_node(node):
                 self.revoke(each.id)
 
-    def ways_in(self) -> dict[str, "WayIn"]:
+    def ways_in(self) -> dict[str, WayIn]:
         """Return how every node that ever had a credential stands with it."""
+        return self._ways_in(self._known.values())
+
+    def way_in(self, node: str) -> WayIn:
+        """Return how one node stands with its credential."""
+        return self._ways_in(each for each in self._known.values() if each.node == node).get(node, NO_WAY_YET)
+
+    def _ways_in(self, known: Iterable[Credential]) -> dict[str, WayIn]:
         at, found = self._now(), dict[str, WayIn]()
-        for each in self._known.values():
+        for each in known:
             if each.role != NODE or not each.node:
                 continue
             before = found.get(each.node, NO_WAY_YET)

@@ -1,6 +1,6 @@
 """Routes of delivery: which node has what, releasing a bundle to a node, and reaching the nodes' own servers for a rollout."""
 
-from collections.abc import Mapping
+from typing import Any
 
 from flask import Response, jsonify
 from flask_openapi3 import OpenAPI
@@ -28,15 +28,14 @@ def _standing(app: OpenAPI, parts: Parts) -> None:
         names = [name for name in sorted(facts) if facts[name]["agent"] and (not query.cursor or name > query.cursor)]
         shown = names[: query.limit]
         ways = parts.credentials.ways_in()
-        rows = [{**parts.delivery.row(name), "credential": _advice(parts, ways, name)} for name in shown]
+        rows = [_row(parts, name, ways.get(name, NO_WAY_YET)) for name in shown]
         return jsonify(items=rows, next=shown[-1] if len(names) > len(shown) else None)
 
     @app.get("/api/v1/nodes/<name>/delivery", summary="Which revision a node has, and is handed", security=SECURITY)
     @needs(VIEWER)
     def standing_of(path: forms.NodePath) -> Response:
         parts.nodes.must_have_server(path.name)
-        ways = parts.credentials.ways_in()
-        return jsonify({**parts.delivery.row(path.name), "credential": _advice(parts, ways, path.name)})
+        return jsonify(_row(parts, path.name, parts.credentials.way_in(path.name)))
 
     @app.get("/api/v1/nodes/<name>/handed", summary="The bundle that a node is to have now", security=SECURITY)
     @needs(OPERATOR)
@@ -54,9 +53,9 @@ def _standing(app: OpenAPI, parts: Parts) -> None:
         return jsonify(parts.delivery.row(path.name))
 
 
-def _advice(parts: Parts, ways: Mapping[str, WayIn], name: str) -> str | None:
-    """Return what is to be done so that a node gets in, if anything is."""
-    return advice(name, ways.get(name, NO_WAY_YET), parts.now())
+def _row(parts: Parts, name: str, way: WayIn) -> dict[str, Any]:
+    """Return what a node has and is handed, and what is to be done so that it gets in, if anything is."""
+    return {**parts.delivery.row(name), "credential": advice(name, way, parts.now())}
 
 
 def _reaching(app: OpenAPI, parts: Parts) -> None:

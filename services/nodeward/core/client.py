@@ -6,6 +6,7 @@ import re
 import time
 import urllib.parse
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import urllib3
@@ -138,15 +139,12 @@ class Client:
 
     def pieces(self, path: str, query: Mapping[str, Any] | None = None, size: int = 65536) -> Iterator[bytes]:
         """GET an answer and yield it piece by piece, also where it is long. Raise Unavailable where it breaks off."""
-        with self.open(path, query) as answer:
-            try:
-                yield from answer.stream(size)
-            except urllib3.exceptions.HTTPError as error:
-                raise Unavailable(f"{self.url} broke off while answering {path}: {_reason(error)}.") from None
+        with self.open(path, query) as answer, self._to_its_end(path):
+            yield from answer.stream(size)
 
     def stream(self, path: str, query: Mapping[str, Any] | None = None) -> Iterator[Any]:
         """GET an answer of one JSON value a line (application/x-ndjson) and yield each as it comes."""
-        try:
+        with self._to_its_end(path):
             answer = self._pool.request(
                 "GET", self._full(path, query), headers=self._headers(), timeout=60.0, redirect=False,
                 preload_content=False, decode_content=False,
@@ -154,6 +152,12 @@ class Client:
             if answer.status >= 400:
                 raise self._failure("GET", path, answer, _reason_given(answer))
             yield from (json.loads(line) for line in _lines(answer))
+
+    @contextmanager
+    def _to_its_end(self, path: str) -> Iterator[None]:
+        """Raise Unavailable where an answer that is read bit by bit breaks off."""
+        try:
+            yield
         except urllib3.exceptions.HTTPError as error:
             raise Unavailable(f"{self.url} broke off while answering {path}: {_reason(error)}.") from None
 

@@ -1,4 +1,4 @@
-"""Sizes of files: bytes inside, `500MB` or `4GiB` outside."""
+"""Sizes of files, disks and memory: bytes inside, `500MB` or `4GiB` outside."""
 
 import re
 from typing import Annotated
@@ -25,11 +25,11 @@ def parse(given: object) -> int:
     return int(size)
 
 
-def text(size: float) -> str:
-    """Return a size for people, e.g. ``7.7 GiB``."""
-    for unit in ("bytes", "KiB", "MiB", "GiB"):
+def text(size: float, ones: str = "bytes") -> str:
+    """Return a size for people, e.g. ``7.7 GiB``; below 1 KiB, a number of `ones`."""
+    for unit in (ones, "KiB", "MiB", "GiB"):
         if abs(size) < 1024:
-            return f"{size:.0f} bytes" if unit == "bytes" else f"{size:.1f} {unit}"
+            return f"{size:.0f} {ones}" if unit == ones else f"{size:.1f} {unit}"
         size /= 1024
     return f"{size:.1f} TiB"
 

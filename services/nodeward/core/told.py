@@ -19,6 +19,7 @@ from pydantic import BaseModel, ValidationError
 from nodeward.core import told_forms
 from nodeward.core.errors import NodewardError, NotOurs, Problem
 from nodeward.core.faults import problems_of
+from nodeward.core.words import escaped
 
 Row = dict[str, Any]
 
@@ -69,7 +70,7 @@ def nonsense(place: str, fault: str) -> NotOurs:
 def harmless(text: str) -> str:
     """Return text that somebody else wrote without what would act on a terminal, and not without end."""
     cut = text if len(text) <= MOST_WORDS else text[: MOST_WORDS - 1] + "…"
-    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", cut)
+    return escaped(_CONTROL, cut)
 
 
 def harmless_failure(failure: NodewardError) -> NodewardError:

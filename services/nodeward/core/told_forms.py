@@ -4,7 +4,7 @@ More keys are welcome. Each list and text has an end, so that no page is made of
 """
 
 import re
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, RootModel, StringConstraints, Tag
 
@@ -129,18 +129,7 @@ class _End(_Event):
     detail: str
 
 
-_EVENTS = {
-    "begin": _Begin, "step": _Step, "output": _Text, "note": _Text, "ask": _Asked, "answered": _Answered, "stopping": _Stopping,
-    "end": _End,
-}  # fmt: skip
-
-
-def _kind(event: Any) -> str:
-    kind = event.get("type") if isinstance(event, dict) else None
-    return kind if isinstance(kind, str) and kind in _EVENTS else "other"
-
-
-Event = Annotated[
+_AnyEvent = (
     Annotated[_Begin, Tag("begin")]
     | Annotated[_Step, Tag("step")]
     | Annotated[_Text, Tag("output")]
@@ -149,9 +138,17 @@ Event = Annotated[
     | Annotated[_Answered, Tag("answered")]
     | Annotated[_Stopping, Tag("stopping")]
     | Annotated[_End, Tag("end")]
-    | Annotated[_Event, Tag("other")],
-    Discriminator(_kind),
-]
+    | Annotated[_Event, Tag("other")]
+)
+_KINDS = {each.__metadata__[0].tag for each in get_args(_AnyEvent)}
+
+
+def _kind(event: Any) -> str:
+    kind = event.get("type") if isinstance(event, dict) else None
+    return kind if isinstance(kind, str) and kind in _KINDS else "other"
+
+
+Event = Annotated[_AnyEvent, Discriminator(_kind)]
 
 
 class Output(Told):

@@ -1,6 +1,12 @@
 """Words that people read, the same on a page, in a message and on the command line."""
 
+import re
 from typing import Any
+
+
+def escaped(harmful: re.Pattern[str], text: str) -> str:
+    """Return text in which each character that is harmful stands as its number."""
+    return harmful.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
 def counted(number: int, one: str, several: str = "") -> str:

@@ -9,22 +9,9 @@ import pytest
 
 from fakes import nonsense
 from fakes.rogue import Rogue
+from fakes.tickets import Always
 from nodeward.configserver.rollout.nodes import Nodes
 from nodeward.core.errors import NotOurs
-
-
-class Always:
-    """Tickets for everything."""
-
-    def ticket(self, node: str, may: str) -> str:
-        return "nwt.x"
-
-    def forget(self, node: str, may: str) -> None:
-        """None is kept."""
-
-    def acting_for(self, user: str, role: str, address: str | None = None) -> "Always":
-        return self
-
 
 DEEDS: dict[str, Callable[[Nodes], Any]] = {
     "look": lambda nodes: nodes.look("web-1"),

@@ -9,25 +9,13 @@ import pytest
 from flask import Flask, Response, request
 
 from fakes.serving import Serving
+from fakes.tickets import Always
 from nodeward.core import bounded, client
 from nodeward.core.errors import NodewardError, NotAllowed, Unavailable
 from nodeward.core.wallet import NodeClient
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 MOST = 100_000
-
-
-class Always:
-    """Tickets for everything."""
-
-    def ticket(self, node: str, may: str) -> str:
-        return "nwt.x"
-
-    def forget(self, node: str, may: str) -> None:
-        """None is kept."""
-
-    def acting_for(self, user: str, role: str, address: str | None = None) -> "Always":
-        return self
 
 
 class Hostile:

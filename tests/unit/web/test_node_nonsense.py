@@ -1,7 +1,7 @@
 """Whatever answers at a node's address: pages that ask that node say so in a sentence, and the rest of them stays usable."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -40,8 +40,14 @@ def answering(node: Rogue, kind: str) -> None:
     node.says = lambda method, path: nonsense.KINDS[kind](nonsense.good(method, path))
 
 
-def asked(node: Rogue, before: int) -> None:
-    assert len(node.seen) > before, "it was not asked at all"
+def answers(node: Rogue, ask: Callable[[], Any]) -> Iterator[tuple[str, Any]]:
+    """Ask while the node answers each kind of nonsense; yield the kind, and what came of it."""
+    for kind in nonsense.KINDS:
+        before = len(node.seen)
+        answering(node, kind)
+        answer = ask()
+        assert len(node.seen) > before, "it was not asked at all"
+        yield kind, answer
 
 
 def test_what_is_right_is_shown(web: Web, node: Rogue) -> None:
@@ -57,11 +63,7 @@ def test_what_is_right_is_shown(web: Web, node: Rogue) -> None:
 @pytest.mark.parametrize("path", PARTS)
 def test_a_part_of_a_page_says_so_and_the_others_are_there(web: Web, node: Rogue, path: str) -> None:
     vera, told_so = web.visitor("vera"), 0
-    for kind in nonsense.KINDS:
-        before = len(node.seen)
-        answering(node, kind)
-        answer = vera.get(path)
-        asked(node, before)
+    for kind, answer in answers(node, lambda: vera.get(path)):
         assert answer.status_code == 200, (kind, answer.text)
         assert nonsense.MARKUP not in answer.text and "</html>" in answer.text, kind
         assert 'aria-current="page"' in answer.text, kind
@@ -72,11 +74,7 @@ def test_a_part_of_a_page_says_so_and_the_others_are_there(web: Web, node: Rogue
 @pytest.mark.parametrize("path", WHOLE)
 def test_what_is_the_nodes_alone_is_a_sentence(web: Web, node: Rogue, path: str) -> None:
     vera, told_so = web.visitor("vera"), 0
-    for kind in nonsense.KINDS:
-        before = len(node.seen)
-        answering(node, kind)
-        answer = vera.get(path)
-        asked(node, before)
+    for kind, answer in answers(node, lambda: vera.get(path)):
         assert answer.status_code in (200, 502), (kind, answer.text)
         assert nonsense.MARKUP not in answer.text or answer.is_json, kind
         if answer.is_json:
@@ -89,11 +87,7 @@ def test_what_is_the_nodes_alone_is_a_sentence(web: Web, node: Rogue, path: str)
 @pytest.mark.parametrize(("path", "sent"), DEEDS)
 def test_a_deed_is_answered_with_a_sentence(web: Web, node: Rogue, path: str, sent: dict[str, Any]) -> None:
     ada = web.visitor("ada")
-    for kind in nonsense.KINDS:
-        before = len(node.seen)
-        answering(node, kind)
-        answer = post(ada, path, sent)
-        asked(node, before)
+    for kind, answer in answers(node, lambda: post(ada, path, sent)):
         assert answer.status_code in (200, 422, 502), (kind, answer.text)
         assert answer.is_json and (answer.status_code == 200 or "web-1" in answer.json["detail"]), (kind, answer.text)
 

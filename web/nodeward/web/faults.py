@@ -54,9 +54,8 @@ def answer(error: NodewardError) -> Response | tuple[str, int]:
         return http.problem(error)
     person = g.get("person") or None
     template = "problem.html" if person else "problem_outside.html"
-    retry = isinstance(error, Unavailable) and not isinstance(
-        error, NotOurs
-    )  # that is mended by somebody, not by waiting
+    # What is none of ours is mended by somebody, not by waiting.
+    retry = isinstance(error, Unavailable) and not isinstance(error, NotOurs)
     return render_template(template, error=error, person=person, retry=retry), error.status
 
 

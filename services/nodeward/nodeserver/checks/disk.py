@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from nodeward.core import sizes
 from nodeward.core.checks import Disk
 from nodeward.nodeserver.checks.base import CannotTell, Context, why
-from nodeward.nodeserver.checks.memory import size
 from nodeward.nodeserver.output import CRITICAL, Metric, Outcome, said, worst
 
 READ_ONLY_IMAGES = {"squashfs", "iso9660", "erofs", "cramfs", "udf"}  # always full, by nature
@@ -34,7 +34,9 @@ def run(args: Disk, _context: Context) -> Outcome:
     found, lost = _usages(paths)
     metrics = [metric for usage in found for metric in _metrics(usage, args)]
     code = CRITICAL if lost else worst(metric.code for metric in metrics)
-    lines = [f"{one.path}: {one.percent:.1f} % in use, {size(one.available)} free" + _inodes(one) for one in found]
+    lines = [
+        f"{one.path}: {one.percent:.1f} % in use, {sizes.text(one.available, 'B')} free" + _inodes(one) for one in found
+    ]
     bad = {metric.label.removesuffix(" inodes") for metric in metrics if metric.code}
     first = lost or [line for one, line in zip(found, lines, strict=True) if one.path in bad] or lines[:1]
     text = "; ".join(first) if lost or bad or len(lines) == 1 else f"{len(lines)} file systems have room"

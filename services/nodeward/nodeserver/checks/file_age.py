@@ -4,9 +4,9 @@ import glob
 import os
 import time
 
+from nodeward.core import sizes
 from nodeward.core.checks import FileAge
 from nodeward.nodeserver.checks.base import CannotTell, Context, why
-from nodeward.nodeserver.checks.memory import size
 from nodeward.nodeserver.checks.uptime import spoken
 from nodeward.nodeserver.output import CRITICAL, OK, WARNING, Metric, Outcome, said
 
@@ -25,7 +25,7 @@ def run(args: FileAge, _context: Context) -> Outcome:
         Metric("size", status.st_size, "B", args.size_warning, args.size_critical, 0),
     ]
     when = f"{spoken(age)} old" if age >= 0 else f"dated {spoken(-age)} in the future"
-    return said("FILE_AGE", metrics, f"{path} is {when}, {size(status.st_size)}")
+    return said("FILE_AGE", metrics, f"{path} is {when}, {sizes.text(status.st_size, 'B')}")
 
 
 def newest(pattern: str) -> tuple[str, os.stat_result] | None:

@@ -23,9 +23,8 @@ from nodeward.nodeserver.runbooks.control import Gone, Stopped
 from nodeward.nodeserver.runbooks.course import ENDS, SUCCEEDED, Course, Result, result
 from nodeward.nodeserver.runbooks.dialogue import Failed
 
-_FILE = re.compile(
-    r"[0-9]{1,18} [0-7]{1,4} [0-9a-f]{64}"
-)  # size, permissions and checksum, as a node server tells them
+# size, permissions and checksum, as a node server tells them
+_FILE = re.compile(r"[0-9]{1,18} [0-7]{1,4} [0-9a-f]{64}")
 PATIENCE_SECONDS = 60.0  # for so long a node may be away while a run on it is followed
 WAIT_SECONDS = 2
 
