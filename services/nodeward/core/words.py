@@ -9,6 +9,15 @@ def escaped(harmful: re.Pattern[str], text: str) -> str:
     return harmful.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
+def whole_text(given: str) -> str:
+    """Return text in which each byte that is none (a file's name, an argument of a process) stands as \\xNN."""
+    try:
+        data = given.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        data = given.encode("utf-8", "surrogatepass")
+    return data.decode("utf-8", "backslashreplace")
+
+
 def counted(number: int, one: str, several: str = "") -> str:
     """Return a number with its noun: 1 node, 2 nodes, 3 batches ("s" is added where no other plural is given)."""
     return f"{number:,} {one if number == 1 else several or one + 's'}"

@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 
 from nodeward.core import clock
+from nodeward.core.words import whole_text
 from nodeward.nodeserver.checks import disk, limits
 from nodeward.nodeserver.checks.uptime import uptime
 
@@ -20,7 +21,7 @@ MOST_PROCESSES = 15
 
 def everything() -> dict[str, Any]:
     """Return all of it; sizes in bytes, times in seconds, moments as RFC 3339. What cannot be found out is null."""
-    return {
+    found = {
         "time": clock.rfc3339(clock.now()),
         "system": system(),
         "cpu": cpu(),
@@ -30,6 +31,17 @@ def everything() -> dict[str, Any]:
         "processes": processes(),
         "services": services(),
     }
+    shown: dict[str, Any] = _shown(found)
+    return shown
+
+
+def _shown(value: Any) -> Any:
+    """Return a value whose texts can be sent: names on a machine may be of bytes that are no text."""
+    if isinstance(value, dict):
+        return {key: _shown(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_shown(each) for each in value]
+    return whole_text(value) if isinstance(value, str) else value
 
 
 def system() -> dict[str, Any]:

@@ -14,6 +14,7 @@ from nodeward.core.client import Client
 from nodeward.core.errors import BadInput, NodewardError
 from nodeward.core.spool import Records, Spool
 from nodeward.core.trouble import Trouble
+from nodeward.core.words import whole_text
 from nodeward.nodeserver.runner import Row
 from nodeward.nodeserver.schedule import Key
 
@@ -134,15 +135,7 @@ def encoded(row: Row) -> bytes:
     try:
         return to_json(row)
     except PydanticSerializationError:
-        return to_json({name: _text(value) if isinstance(value, str) else value for name, value in row.items()})
-
-
-def _text(value: str) -> str:
-    try:
-        data = value.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        data = value.encode("utf-8", "surrogatepass")
-    return data.decode("utf-8", "backslashreplace")
+        return to_json({name: whole_text(value) if isinstance(value, str) else value for name, value in row.items()})
 
 
 def report(reporter: str, revision: int | None, generation: str, first: int, results: list[bytes], at: int) -> bytes:
