@@ -13,16 +13,16 @@ from nodeward.core.errors import Conflict, NotAuthenticated, NotFound
 from nodeward.core.files import read_secret
 from nodeward.store.base_registry import RegistryShelf
 
-# µs: so long after its end a credential may still be shown by a program that has not read the next one
+# µs: so long after its end, or after the next one was made, a credential may still be shown by a program that has not read that
 GRACE = 60 * 1_000_000
 LATELY = 120 * 1_000_000  # µs; a node asks every few seconds
 
 
 class WayIn(NamedTuple):
-    """How a node stands with its credential: whether one is in force, when the last of the others ended, and when one that had
-    ended was shown last."""
+    """How a node stands with its credential: since when one is in force, when the last of the others ended, and when one that
+    had ended was shown last."""
 
-    in_force: bool = False
+    begun: int | None = None
     ended: int | None = None
     refused: int | None = None
 
@@ -158,7 +158,7 @@ class Credentials:
             before = found.get(each.node, NO_WAY_YET)
             ended = each.revoked if each.revoked is not None else each.expires
             if ended is None or (each.revoked is None and ended > at):
-                found[each.node] = before._replace(in_force=True)
+                found[each.node] = before._replace(begun=max(each.created, before.begun or 0))
             else:
                 identifier, last = self._refused.get(each.node, ("", 0))
                 refused = last if identifier == each.id and last > ended + GRACE else before.refused
@@ -195,11 +195,11 @@ def advice(node: str, way: WayIn, now: int) -> str | None:
         "remove secrets/nodeserver/token under its NODEWARD_VAR and restart its node server, "
         "which then enrols anew with its key"
     )
-    if way.in_force and last is None:
-        return None
-    if way.in_force:
+    if way.begun is not None:
+        if last is None or last <= way.begun + GRACE:
+            return None
         return (
-            f"Somebody shows a credential of node '{node}' that has ended, last at {_moment(last or 0)}, though another one is "
+            f"Somebody shows a credential of node '{node}' that has ended, last at {_moment(last)}, though another one is "
             f"in force. If that is the node itself, `nodeward token list` and `nodeward token revoke ID` end the other one; "
             f"then, there, {again}. Else another machine goes by its name."
         )

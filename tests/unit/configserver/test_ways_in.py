@@ -93,6 +93,23 @@ def test_one_that_is_shown_while_another_is_in_force_is_said_for_a_while() -> No
     assert world.told() is None
 
 
+def test_a_node_that_has_enrolled_anew_is_not_taken_for_another_machine() -> None:
+    world = World()
+    old = world.enrolled()
+    world.credentials.revoke(old)
+    world.later(300)
+    world.credentials.refused(old)
+    world.later(1)
+    world.enrolled()
+    assert world.told() is None
+    world.later(10)
+    world.credentials.refused(old)  # by a program beside the node server, which has not read the new one yet
+    assert world.told() is None
+    world.later(60)
+    world.credentials.refused(old)
+    assert "Else another machine goes by its name." in str(world.told())
+
+
 def test_what_expired_is_over_and_nobody_elses_counts() -> None:
     world = World()
     token = world.credentials.make("web-1", "node", node="web-1", expires=world.now + 10 * SECOND)
